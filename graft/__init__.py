@@ -1,0 +1,1 @@
+"""GRAFT: Grounded Retrieval And Fine-Tuning."""

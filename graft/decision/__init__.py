@@ -1,0 +1,1 @@
+"""Decision: Runs → Comparison → Recommendation → report. Arrays and rows in; no models."""

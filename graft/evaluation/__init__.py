@@ -1,0 +1,1 @@
+"""Evaluation: any Answerer × questions → a Run, and pure metrics over its rows."""

@@ -1,0 +1,1 @@
+"""Generation: (question, context) → prompt → generator → grounded Answer; a Variant is their composition."""

@@ -1,0 +1,158 @@
+"""What a backend must be able to do: small structural Protocols.
+
+A backend is one class that satisfies a Protocol, a frozen `Options` dataclass nested in it (checked against
+graft.toml), one entry-point line, and one inherited conformance test (`graft.testing`). No base class and no import
+of GRAFT is needed. Every backend is constructed as `Backend(options)`, a Store as `Backend(folder, options)`.
+Scores: higher is better. All calls are synchronous; streaming is an iterator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graft.types import Answer, Chunk, Document, Generation, Message, Question, Row, TrainingRow, Value
+
+Matrix = NDArray[np.float32]
+Vector = NDArray[np.float32]
+Progress = Callable[[str, int, int], None]
+"""Called as progress(stage, done, total); total 0 means unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which chunks may be seen: every key of `equals` must match the chunk's metadata (a tuple means any of), and
+    `documents`, when given, must hold the chunk's document. Applied before ranking; combining two only narrows."""
+
+    equals: Mapping[str, Any] = field(default_factory=dict)
+    documents: tuple[str, ...] | None = None
+
+    def allows(self, chunk: Chunk) -> bool:
+        """Whether the chunk passes; the reference for what a Store must do in its own query language."""
+        if self.documents is not None and chunk.document not in self.documents:
+            return False
+        for key, wanted in self.equals.items():
+            options = wanted if isinstance(wanted, tuple | list | set | frozenset) else (wanted,)
+            if str(chunk.metadata.get(key)) not in {str(option) for option in options}:
+                return False
+        return True
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """Reads one kind of file. `suffixes` are lower-case with the dot."""
+
+    suffixes: Sequence[str]
+
+    def load(self, path: Path, document_id: str) -> Iterable[Document]:
+        """Yield the file's documents (one for most formats). Raise DataError with a reason for a bad file."""
+
+
+@runtime_checkable
+class Chunker(Protocol):
+    """Cuts a document into passages. `fingerprint` changes whenever the chunks would."""
+
+    fingerprint: str
+
+    def split(self, document: Document) -> list[Chunk]:
+        """Return the chunks in document order; `chunk.text == document.text[chunk.start:chunk.end]` for each."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into unit vectors. `fingerprint` changes whenever the vectors would."""
+
+    fingerprint: str
+    dimension: int
+
+    def encode(self, texts: Sequence[str], *, query: bool = False) -> Matrix:
+        """Return float32 [len(texts), dimension], rows of unit length, in the order of `texts`."""
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Holds chunks with their vectors and searches them by vector and by words. `replace` is atomic: a kill at any
+    moment leaves either the state before or the state after. Readers see a consistent snapshot."""
+
+    def replace(self, documents: Sequence[str], chunks: Sequence[Chunk], vectors: Matrix) -> None:
+        """Make `chunks` all that is stored of `documents`: what they had before and have no longer is removed. With no
+        chunks the documents are deleted."""
+
+    def documents(self) -> dict[str, int]:
+        """Return document id → number of its chunks."""
+
+    def search_dense(self, vector: Vector, k: int, where: Filter | None = None) -> list[tuple[Chunk, float]]:
+        """Return at most `k` chunks by descending inner product with `vector`."""
+
+    def search_text(self, query: str, k: int, where: Filter | None = None) -> list[tuple[Chunk, float]]:
+        """Return at most `k` chunks by descending BM25. Any text is a valid query."""
+
+    def chunks(self, documents: Sequence[str] | None = None) -> Iterator[Chunk]:
+        """Yield the stored chunks of the documents (all when None), by document then start."""
+
+    def __len__(self) -> int: ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Scores passages against a query."""
+
+    fingerprint: str
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return one score a text; higher is better."""
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Answers prompts. `fingerprint` covers model, adapter and decoding."""
+
+    fingerprint: str
+
+    def generate(
+        self, prompts: Sequence[Sequence[Message]], *, max_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> list[Generation]:
+        """Return one Generation a prompt, in order. Batched where the backend can."""
+
+    def stream(
+        self, prompt: Sequence[Message], *, max_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> Iterator[str | Generation]:
+        """Yield text deltas, then one final Generation whose text is their concatenation."""
+
+    def count_tokens(self, prompt: Sequence[Message]) -> int:
+        """Return the length of the prompt in tokens (an estimate for endpoints whose tokenizer is unknown)."""
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Makes an adapter from rows. The loss is on `answer` and its end-of-turn token only; nothing is cut silently."""
+
+    fingerprint: str
+
+    def train(
+        self, rows: Sequence[TrainingRow], dev: Sequence[TrainingRow], folder: Path, *, seed: int, progress: Progress
+    ) -> dict[str, Any]:
+        """Write a standard peft adapter to `folder` and return what happened: {"steps", "tokens", "loss": [[step,
+        train, dev]…], "best_step", "seconds", "refused": [row ids too long]…}. A killed run, called again with the
+        same folder and rows, resumes from its last checkpoint."""
+
+
+@runtime_checkable
+class Answerer(Protocol):
+    """Anything that answers questions: a Variant, an endpoint, a file of recorded answers. All that evaluation
+    knows of the systems it measures."""
+
+    name: str
+    fingerprint: str
+
+    def answer_batch(self, questions: Sequence[Sequence[Message]]) -> list[Answer]:
+        """Return one Answer a question, in order."""
+
+
+Metric = Callable[[Question, Row], Value]
+"""A metric is a pure function from a question and its row to a number, or to null with a reason."""

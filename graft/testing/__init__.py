@@ -1,0 +1,1 @@
+"""Conformance suites that a third party's backend inherits, and small public fakes."""

@@ -1,0 +1,1 @@
+"""Tuning: examples → checked dataset → train → adapter. Knows nothing of retrieval: passages arrive as plain data."""

@@ -1,0 +1,386 @@
+"""The words of GRAFT as frozen dataclasses.
+
+Values only: no I/O, no models, nothing that knows where it is stored. Equal content means equal objects. Every type
+that is written to disk round-trips through `to_dict` / `from_dict` as plain JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import types as _types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+Role = Literal["system", "user", "assistant"]
+T = TypeVar("T")
+
+
+def content_hash(*parts: str | bytes) -> str:
+    """Return 16 hex digits (64 bits) of SHA-256 over the parts, each prefixed by its length so that they cannot run
+    into one another."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+# --- documents ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A source file or record.
+
+    `id` is stable: the path relative to the documents folder (POSIX), or the record's own id in a JSONL file.
+    `text` is what spans count in (characters). For text formats it is the decoded file, front matter included, with
+    line ends normalised; `body` is where the content starts behind the front matter. `pages` holds the offset at
+    which each page starts (page 1 first); empty when the format has none. Headings are Markdown lines (`## …`),
+    whatever the source format, and tables are pipe tables.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    modified: float | None = None
+    body: int = 0
+    pages: tuple[int, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that a chunk is made of: a changed fingerprint means chunk and embed again."""
+        meta = repr(sorted((key, repr(value)) for key, value in self.metadata.items()))
+        return content_hash(self.id, self.title, self.text, meta, str(self.pages))
+
+    def page_at(self, offset: int) -> int | None:
+        """Return the 1-based page that holds the character at `offset`, or None for a format without pages."""
+        if not self.pages:
+            return None
+        return sum(1 for start in self.pages if start <= offset) or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a document: `text == document.text[start:end]`, always."""
+
+    id: str
+    document: str
+    start: int
+    end: int
+    text: str
+    title: str = ""
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Title and heading path, joined by ' > '."""
+        return " > ".join(part for part in (self.title, *self.headings) if part)
+
+    @property
+    def searchable(self) -> str:
+        """What is embedded and indexed: the label, so that a passage is found by its section's name, and the text."""
+        return f"{self.label}\n{self.text}" if self.label else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found for a query. `score` is the final one (higher is better); `ranks` tells where each list had it,
+    1-based: {"dense": 3, "bm25": 1}; `scores` the raw score of each list."""
+
+    chunk: Chunk
+    score: float
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A numbered piece of evidence as the model sees it: one chunk, or several neighbours merged."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+    title: str = ""
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The passages given to the model; passage [n] is `passages[n - 1]`."""
+
+    passages: tuple[Passage, ...] = ()
+
+    @staticmethod
+    def sample() -> Context:
+        """Two fixed passages, for hashing how a prompt is rendered."""
+        return Context((Passage("a", 0, 1, "x", "t", ("h",)), Passage("b", 0, 1, "y")))
+
+
+# --- messages, examples, questions -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An input and its ideal output, for fine-tuning. `documents` names what grounds it; `where` is file:line."""
+
+    id: str
+    messages: tuple[Message, ...]
+    output: str
+    documents: tuple[str, ...] = ()
+    split: str | None = None
+    where: str = ""
+
+    @property
+    def input(self) -> str:
+        """The last user turn."""
+        return self.messages[-1].content
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Gold evidence: a document, and where in it (characters of Document.text, or a page) when known."""
+
+    document: str
+    start: int | None = None
+    end: int | None = None
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A held-out test item, never seen in training. `format` is {"regex": …} or {"schema": …}; `cluster` defaults to
+    the first evidence document and is the unit that statistics resample; `where` is file:line."""
+
+    id: str
+    messages: tuple[Message, ...]
+    answers: tuple[str, ...] = ()
+    answerable: bool = True
+    evidence: tuple[Evidence, ...] = ()
+    format: Mapping[str, Any] | None = None
+    stratum: str = ""
+    cluster: str = ""
+    tags: tuple[str, ...] = ()
+    where: str = ""
+
+    @property
+    def text(self) -> str:
+        """The last user turn."""
+        return self.messages[-1].content
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """What a trainer sees: the full prompt and the answer on which the loss is taken."""
+
+    id: str
+    prompt: tuple[Message, ...]
+    answer: str
+
+
+# --- generation ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer; `cached` are the prompt tokens that were not computed again."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a generator returns for one prompt. `finish` is "stop", "length" or "budget"; `timings` are seconds by
+    stage ("prefill", "decode"); `logprob` is the mean log-probability of the answer's tokens, where known."""
+
+    text: str
+    usage: Usage = Usage()
+    finish: str = "stop"
+    timings: Mapping[str, float] = field(default_factory=dict)
+    logprob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A resolved [n]: passage number, document and span, and the quoted text."""
+
+    number: int
+    document: str
+    start: int
+    end: int
+    quote: str
+    title: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a variant says to one question.
+
+    `text` keeps the [n] markers of `citations`; markers that point nowhere were removed and counted in
+    `dropped_citations`. `passages` is the evidence shown to the model. `timings` are seconds by stage ("embed",
+    "search", "prefill", "decode", "total"). `cost` is USD, or None when no price is known. `fingerprint` is that of
+    the variant that made it.
+    """
+
+    text: str
+    variant: str = ""
+    citations: tuple[Citation, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    abstained: bool = False
+    dropped_citations: int = 0
+    usage: Usage = Usage()
+    finish: str = "stop"
+    timings: Mapping[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    fingerprint: str = ""
+
+
+# --- measuring and deciding ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question put to one variant. `status` is "ok", "error", "timeout" or "unparsed"; an error keeps its text
+    in `error` and has no answer."""
+
+    question: str
+    variant: str
+    status: str
+    answer: Answer | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A metric on one row: a number, or null with its reason. A null never becomes 0 or 1."""
+
+    value: float | None
+    null_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its 95 % interval over the rows that could be scored. Null when none could."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    n_scored: int
+    n_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Variant `a` minus variant `b` on one metric, paired by question. `mde` is the smallest difference that this
+    many questions would have shown with 80 % power; `p_adjusted` is Holm's over the primary family, else None."""
+
+    a: str
+    b: str
+    metric: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_adjusted: float | None = None
+    mde: float | None = None
+    n: int = 0
+    stratum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The verdict. `kind` is "RECOMMEND", "KEEP_THE_CHEAPER" or "UNDECIDED"; `trace` the steps that led to it, as
+    printed; `reasons` the short form; `questions_needed` how many more questions would decide it, when undecided;
+    `probability_best` P(variant has the highest utility) from the bootstrap; `sensitivity` what would change it."""
+
+    kind: str
+    variant: str | None
+    reasons: tuple[str, ...] = ()
+    trace: tuple[str, ...] = ()
+    utility: Mapping[str, Estimate] = field(default_factory=dict)
+    probability_best: Mapping[str, float] = field(default_factory=dict)
+    questions_needed: int | None = None
+    sensitivity: tuple[Mapping[str, Any], ...] = ()
+    rejected: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Runs side by side. `variants[name][metric]` is an Estimate over all questions, `strata[stratum][name][metric]`
+    the same within a stratum; `baselines` names the variants shown for orientation that cannot win."""
+
+    questions: int
+    primary: str
+    variants: Mapping[str, Mapping[str, Estimate]]
+    contrasts: tuple[Contrast, ...] = ()
+    strata: Mapping[str, Mapping[str, Mapping[str, Estimate]]] = field(default_factory=dict)
+    baselines: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- JSON ----------------------------------------------------------------------------------------------------------
+
+
+def to_dict(value: Any) -> Any:
+    """Return `value` as plain JSON types: dataclasses become objects, tuples become lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_dict(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [to_dict(item) for item in value]
+    return value
+
+
+def from_dict(kind: type[T], data: Any) -> T:
+    """Rebuild a dataclass of this module from `to_dict`'s output. Keys it does not know are ignored, so that a newer
+    GRAFT's files can still be read."""
+    return typing.cast(T, _build(kind, data))
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _build(kind: Any, data: Any) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if data is None or kind is Any:
+        return data
+    if origin in (typing.Union, _types.UnionType):
+        inner = [option for option in arguments if option is not type(None)]
+        return _build(inner[0], data) if len(inner) == 1 else data
+    if origin is tuple:
+        return tuple(_build(arguments[0], item) for item in data)
+    if origin is Mapping:
+        return {key: _build(arguments[1], item) for key, item in data.items()}
+    if dataclasses.is_dataclass(kind):
+        hints = _hints(typing.cast(type, kind))
+        return kind(**{key: _build(hints[key], item) for key, item in data.items() if key in hints})
+    return data

@@ -1,0 +1,139 @@
+"""The training-time network: a Llama decoder written for throughput, weight-compatible with `LlamaForCausalLM`.
+
+Why not train `LlamaForCausalLM` itself: on one CPU core this version, compiled and in pure bf16 with fp32 master
+weights, is several times faster (figures in LOG.md). `to_llama_state` gives the exact Hugging Face names, and
+`tests/test_recipe_nano.py` checks that both give the same logits.
+
+Shapes: B rows, L tokens a row, D hidden, H heads, K head width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of the network. Every in-features is a multiple of 64 so that NF4 (QLoRA on CPU) accepts it."""
+
+    vocab: int = 4096
+    hidden: int = 256
+    layers: int = 6
+    heads: int = 4
+    ffn: int = 768
+    context: int = 2048
+    rope_theta: float = 10_000.0
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.hidden // self.heads
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain values, for checkpoints and for config.json."""
+        return asdict(self)
+
+
+def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
+    """Llama's RMSNorm: statistics in fp32, the result in the type of `x`."""
+    wide = x.float()
+    return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-5)).to(x.dtype) * weight
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary position embedding in the Hugging Face half-split layout; `x` is (B, H, L, K), cos and sin (L, K)."""
+    half = x.shape[-1] // 2
+    return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
+
+
+class Block(nn.Module):
+    """One decoder layer: attention, then a gated feed-forward, each behind a pre-norm."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        d = shape.hidden
+        self.shape = shape
+        self.input_layernorm = nn.Parameter(torch.ones(d))
+        self.post_attention_layernorm = nn.Parameter(torch.ones(d))
+        self.q_proj = nn.Linear(d, d, bias=False)
+        self.k_proj = nn.Linear(d, d, bias=False)
+        self.v_proj = nn.Linear(d, d, bias=False)
+        self.o_proj = nn.Linear(d, d, bias=False)
+        self.gate_proj = nn.Linear(d, shape.ffn, bias=False)
+        self.up_proj = nn.Linear(d, shape.ffn, bias=False)
+        self.down_proj = nn.Linear(shape.ffn, d, bias=False)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Map (B, L, D) to (B, L, D); attention is causal over the whole row."""
+        b, length, d = x.shape
+        heads = (b, length, self.shape.heads, self.shape.head_dim)
+        h = rms_norm(x, self.input_layernorm)
+        q, k, v = (p(h).view(heads).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
+        a = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True)
+        x = x + self.o_proj(a.transpose(1, 2).reshape(b, length, d))
+        h = rms_norm(x, self.post_attention_layernorm)
+        return x + self.down_proj(F.silu(self.gate_proj(h)) * self.up_proj(h))
+
+
+class Nano(nn.Module):
+    """Embedding, blocks, final norm; the output head is the embedding (tied)."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embed = nn.Parameter(torch.empty(shape.vocab, shape.hidden))
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.norm = nn.Parameter(torch.ones(shape.hidden))
+        self.register_buffer("cos", torch.empty(0), persistent=False)
+        self.register_buffer("sin", torch.empty(0), persistent=False)
+        self.reset()
+
+    def reset(self) -> None:
+        """Initialise: uniform with std 1/sqrt(fan-in); zero output projections, so that every block starts as identity."""
+        nn.init.normal_(self.embed, std=0.02)
+        for block in self.blocks:
+            for name, p in block.named_parameters():
+                if p.ndim == 2:
+                    bound = (3.0 / p.shape[1]) ** 0.5
+                    nn.init.zeros_(p) if name[:2] in ("o_", "do") else nn.init.uniform_(p, -bound, bound)
+        k = self.shape.head_dim
+        angle = torch.outer(
+            torch.arange(self.shape.context).float(),
+            self.shape.rope_theta ** (-torch.arange(0, k, 2).float() / k),
+        )
+        angle = torch.cat((angle, angle), dim=-1)
+        self.cos, self.sin = angle.cos(), angle.sin()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map token ids (B, L) to normed hidden states (B, L, D)."""
+        length = ids.shape[1]
+        x = F.embedding(ids, self.embed)
+        cos, sin = self.cos[:length].to(x.dtype), self.sin[:length].to(x.dtype)
+        for block in self.blocks:
+            x = block(x, cos, sin)
+        return rms_norm(x, self.norm)
+
+    def loss(self, ids: Tensor, pick: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """Weighted cross-entropy at the picked positions only.
+
+        `ids` (B, L); `pick` (N,) flat positions whose next token is predicted; `target` (N,); `weight` (N,), fp32,
+        summing to 1. The head costs a sixth of the network, so positions without a loss never reach it.
+        """
+        hidden = self(ids).reshape(-1, self.shape.hidden)[pick]
+        logits = F.linear(hidden, self.embed).float()
+        return (F.cross_entropy(logits, target, reduction="none") * weight).sum()
+
+
+def to_llama_state(model: Nano) -> dict[str, Tensor]:
+    """Return the weights under the names `LlamaForCausalLM` uses (tied head: `lm_head` is left out)."""
+    state = {"model.embed_tokens.weight": model.embed, "model.norm.weight": model.norm}
+    for i, block in enumerate(model.blocks):
+        for name, p in block.named_parameters():
+            stem, _, leaf = name.rpartition(".")
+            part = ("self_attn." if stem[:1] in "qkvo" else "mlp.") + stem if leaf == "weight" else name
+            state[f"model.layers.{i}.{part}.weight"] = p
+    return {k: v.detach().contiguous() for k, v in state.items()}
