@@ -79,12 +79,14 @@ class Store(Protocol):
     """Holds chunks with their vectors and searches them by vector and by words. `replace` is atomic: a kill at any
     moment leaves either the state before or the state after. Readers see a consistent snapshot."""
 
-    def replace(self, documents: Sequence[str], chunks: Sequence[Chunk], vectors: Matrix) -> None:
-        """Make `chunks` all that is stored of `documents`: what they had before and have no longer is removed. With no
-        chunks the documents are deleted."""
+    def replace(self, documents: Mapping[str, str], chunks: Sequence[Chunk], vectors: Matrix) -> None:
+        """Make `chunks` all that is stored of `documents` (id → fingerprint of what its chunks were made from): what
+        they had before and have no longer is removed. A document without chunks is deleted. `vectors` is
+        [len(chunks), dimension]; the dimension may only change when nothing else remains."""
 
-    def documents(self) -> dict[str, int]:
-        """Return document id → number of its chunks."""
+    def documents(self) -> dict[str, str]:
+        """Return document id → the fingerprint it was stored with. This, and no file beside the store, is the truth
+        about what is indexed."""
 
     def search_dense(self, vector: Vector, k: int, where: Filter | None = None) -> list[tuple[Chunk, float]]:
         """Return at most `k` chunks by descending inner product with `vector`."""
@@ -115,7 +117,12 @@ class Generator(Protocol):
     fingerprint: str
 
     def generate(
-        self, prompts: Sequence[Sequence[Message]], *, max_tokens: int, temperature: float = 0.0, seed: int = 0
+        self,
+        prompts: Sequence[Sequence[Message]],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> list[Generation]:
         """Return one Generation a prompt, in order. Batched where the backend can."""
 
@@ -135,7 +142,13 @@ class Trainer(Protocol):
     fingerprint: str
 
     def train(
-        self, rows: Sequence[TrainingRow], dev: Sequence[TrainingRow], folder: Path, *, seed: int, progress: Progress
+        self,
+        rows: Sequence[TrainingRow],
+        dev: Sequence[TrainingRow],
+        folder: Path,
+        *,
+        seed: int,
+        progress: Progress,
     ) -> dict[str, Any]:
         """Write a standard peft adapter to `folder` and return what happened: {"steps", "tokens", "loss": [[step,
         train, dev]…], "best_step", "seconds", "refused": [row ids too long]…}. A killed run, called again with the
