@@ -202,14 +202,17 @@ class TrainingRow:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer; `cached` are the prompt tokens that were not computed again."""
+    """Tokens of one answer; `cached` are the prompt tokens that were not computed again. `estimated` says that an
+    endpoint did not report them and they were counted by characters."""
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
+    estimated: bool = False
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached)
+        return Usage(self.prompt + other.prompt, self.completion + other.completion, self.cached + other.cached,
+                     self.estimated or other.estimated)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,8 @@ class Answer:
     """What a variant says to one question.
 
     `text` keeps the [n] markers of `citations`; markers that point nowhere were removed and counted in
-    `dropped_citations`. `passages` is the evidence shown to the model. `timings` are seconds by stage ("embed",
+    `dropped_citations`. `passages` is the evidence shown to the model; `trimmed_passages` counts those found that did
+    not fit into its prompt. `timings` are seconds by stage ("embed",
     "search", "prefill", "decode", "total"). `cost` is USD, or None when no price is known. `fingerprint` is that of
     the variant that made it.
     """
@@ -253,6 +257,7 @@ class Answer:
     passages: tuple[Passage, ...] = ()
     abstained: bool = False
     dropped_citations: int = 0
+    trimmed_passages: int = 0
     usage: Usage = Usage()
     finish: str = "stop"
     timings: Mapping[str, float] = field(default_factory=dict)
