@@ -7,6 +7,7 @@ kill at any moment leaves either the old state or the new. Knows where things li
       index/           the store, and manifest.json {document id: fingerprint}
       cache/           embeddings.sqlite (content hash → vector)
       adapters/KEY/    a peft adapter, checkpoints while it trains, manifest.json
+      adapters/tuned.json, hybrid.json   which of them is in use
       runs/KEY/        rows.jsonl (one line a question, appended as they come), manifest.json
       comparisons/ID/  comparison.json, recommendation.json, report.html, rows.jsonl
       releases/        what was promoted, newest last
@@ -49,6 +50,10 @@ class Workspace:
     def adapter(self, key: str) -> Path:
         """The folder of one adapter, named by the fingerprint of all that it was made from."""
         return self.root / "adapters" / key
+
+    def adapter_pointer(self, variant: str) -> Path:
+        """The file that says which adapter a variant uses now: {"key": …}."""
+        return self.root / "adapters" / f"{variant}.json"
 
     def run(self, key: str) -> Path:
         """The folder of one run, named by the fingerprints of its variant and its questions."""

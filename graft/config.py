@@ -1,0 +1,303 @@
+"""graft.toml ↔ frozen dataclasses.
+
+Reading, defaults and checking only: nothing here builds a part (see parts.py). Every field has its documentation
+under it, from which `graft init` writes the comments of a new project file. Unknown keys are refused with the nearest
+name and the line. One dial, `effort`, sets the rest; a key that is set explicitly always wins over the dial.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from graft.errors import ConfigError
+from graft.plugins import dataclass_from
+
+FILE = "graft.toml"
+VARIANTS = ("base", "rag", "tuned", "hybrid")
+BASELINES = ("extractive", "bm25")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A backend by name, and its own options: in TOML a table with `name` and the options beside it."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSection:
+    """[project]"""
+
+    name: str = ""
+    """What the reports call it. Default: the folder's name."""
+    seed: int = 0
+    """Seeds splitting, shuffling, training and the bootstrap."""
+    effort: Literal["fast", "balanced", "best"] = "balanced"
+    """The one dial: how much time to spend. It sets what you leave out below."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentsSection:
+    """[documents]"""
+
+    paths: tuple[str, ...] = ("documents",)
+    """Folders or files, relative to this file."""
+    include: tuple[str, ...] = ("**/*",)
+    """Globs of the files to take within a folder."""
+    exclude: tuple[str, ...] = ()
+    """Globs of the files to leave out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalSection:
+    """[retrieval]"""
+
+    mode: Literal["hybrid", "dense", "bm25"] = "hybrid"
+    """Which lists are searched; hybrid fuses dense and BM25 by reciprocal rank."""
+    passages: int = 5
+    """How many passages the model is shown."""
+    passage_tokens: int = 1200
+    """The most tokens that the passages may take together."""
+    candidates: int = 50
+    """How many hits of each list enter the fusion."""
+    fusion_k: int = 60
+    """The constant of reciprocal rank fusion (Cormack et al. 2009)."""
+    min_score: float = 0.0
+    """Abstain without asking the model when the best dense cosine is below this. 0 switches it off."""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    """Metadata that every passage must have, e.g. { status = "current" }."""
+    chunker: Backend = Backend("structure")
+    """How documents are cut: structure, fixed, document."""
+    embedder: Backend = Backend("minilm")
+    """What turns text into vectors: minilm (offline), openai (any compatible endpoint)."""
+    store: Backend = Backend("lancedb")
+    """Where chunks and vectors lie."""
+    reranker: Backend | None = None
+    """Optional: { name = "cross-encoder", model = "…" }."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationSection:
+    """[generation]"""
+
+    model: Backend = Backend("transformers", {"model": "nano"})
+    """transformers (a local Hugging Face model; nano ships with GRAFT), openai (any compatible endpoint)."""
+    instructions: str = ""
+    """Your own instructions, for every variant alike: they follow GRAFT's contract in the system message."""
+    max_tokens: int = 96
+    """The longest answer, in tokens."""
+    temperature: float = 0.0
+    """0 is greedy: the same question gives the same answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuningSection:
+    """[tuning]"""
+
+    examples: str = "examples.jsonl"
+    """The examples, relative to this file. Without the file, tuned and hybrid are left out."""
+    dev_fraction: float = 0.1
+    """Share of the examples kept for early stopping (split by document)."""
+    golden_fraction: float = 0.8
+    """Hybrid: share of training prompts that hold the golden passage; the rest teach abstaining (RAFT's P)."""
+    trainer: Backend = Backend("peft")
+    """What trains: peft (method = "lora", "qlora" or "full")."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSection:
+    """[evaluation]"""
+
+    questions: str = "questions.jsonl"
+    """The held-out questions, relative to this file. Never train on them: GRAFT refuses leaks."""
+    variants: tuple[str, ...] = VARIANTS
+    """Which variants compete. base and the baselines are always shown."""
+    primary: str = "truthfulness"
+    """The one metric that decides; the others are exploratory."""
+    batch_size: int = 16
+    """Questions answered together; latency is measured apart, one question at a time."""
+    latency_questions: int = 30
+    """How many questions are timed one at a time, warm."""
+    draws: int = 10_000
+    """Bootstrap draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSection:
+    """[decision]: what answers are worth to you; see docs/decision.md."""
+
+    right: float = 1.0
+    """Value of a right answer."""
+    wrong: float = 1.0
+    """Loss of a wrong answer."""
+    abstain: float = 0.0
+    """Loss of an answer not given."""
+    format: float = 0.5
+    """Share of a right answer's value that is lost when it breaks its format contract."""
+    margin: float = 0.03
+    """A difference in utility below this does not matter in practice."""
+    max_p95_seconds: float | None = None
+    """Hard limit on the 95th percentile of latency (seconds)."""
+    max_cost_per_query: float | None = None
+    """Hard limit on the cost of one answer (USD)."""
+    queries_per_month: float = 10_000
+    """For cost over time and break-even."""
+    machine_per_hour: float | None = None
+    """USD per hour of the machine that runs a local model. Default: the dated price table's."""
+    input_price: float | None = None
+    """USD per 1M prompt tokens of an endpoint that is not in the price table."""
+    output_price: float | None = None
+    """USD per 1M completion tokens of an endpoint that is not in the price table."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSection:
+    """[serve]"""
+
+    host: str = "127.0.0.1"
+    """Address to bind; loopback unless you say otherwise."""
+    port: int = 8000
+    """Port to bind."""
+    key_env: str = "GRAFT_API_KEY"
+    """The environment variable that holds the API key; a fresh key is made and printed when it is not set."""
+    cache: int = 0
+    """How many answers to keep in memory; 0 is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole project file."""
+
+    project: ProjectSection = ProjectSection()
+    documents: DocumentsSection = DocumentsSection()
+    retrieval: RetrievalSection = RetrievalSection()
+    generation: GenerationSection = GenerationSection()
+    tuning: TuningSection = TuningSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    decision: DecisionSection = DecisionSection()
+    serve: ServeSection = ServeSection()
+
+
+# What the dial sets. Balanced is the dataclasses' own defaults.
+EFFORT: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "fast": {
+        "retrieval": {"passages": 3, "candidates": 20},
+        "tuning": {"trainer": {"name": "peft", "epochs": 2}},
+        "evaluation": {"latency_questions": 10, "draws": 2_000},
+    },
+    "balanced": {},
+    "best": {
+        "retrieval": {"candidates": 200},
+        "tuning": {"trainer": {"name": "peft", "rank": 32, "epochs": 12}},
+        "evaluation": {"latency_questions": 100},
+    },
+}
+
+
+def read(path: Path) -> Config:
+    """Read a project file. Raises ConfigError with file:line for a bad one."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"There is no {path.name} in {path.parent}.",
+                          f"Make one with: graft init {path.parent}") from None  # fmt: skip
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read {path}: {error}.", "Check the file.") from error
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.", "Fix that line.") from error
+    try:
+        return from_tables(tables)
+    except ConfigError as error:
+        raise ConfigError(f"{path}:{_line_of(text, error.message)}: {error.message}", error.hint) from error
+
+
+def from_tables(tables: Mapping[str, Any]) -> Config:
+    """Build a Config from parsed TOML: the dial's settings below, the file's own on top."""
+    effort = tables.get("project", {}).get("effort", "balanced")
+    sections: dict[str, Any] = {}
+    hints = typing.get_type_hints(Config)
+    preset = EFFORT.get(effort, {})
+    for name, table in tables.items():
+        if name in hints and not isinstance(table, Mapping):
+            raise ConfigError(f"{name!r} must be a table.", f"Write [{name}] and the keys below it.")
+    for name, kind in hints.items():
+        table = _merge(preset.get(name, {}), tables.get(name, {}))
+        sections[name] = dataclass_from(kind, _with_backends(kind, table, name), f"[{name}]")
+    unknown = {name: {} for name in tables if name not in hints}
+    config: Config = dataclass_from(Config, {**sections, **unknown}, FILE)
+    _check(config)
+    return config
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two tables key by key. A backend table that names another backend replaces the one below."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(under, Mapping) and value.get("name", under.get("name")) == under.get("name"):
+            merged[key] = {**under, **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Turn the tables (or bare names) of backend fields into Backend values."""
+    hints = typing.get_type_hints(kind)
+    defaults = {entry.name: entry.default for entry in dataclasses.fields(kind)}
+    made = dict(table)
+    for key, value in table.items():
+        hint = hints.get(key)
+        if hint is not Backend and Backend not in typing.get_args(hint):
+            continue
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{key!r} in [{section}] must be a table or a name.", f'Write {key} = {{ name = "…" }}.')
+        default = defaults[key]
+        name = value.get("name", default.name if isinstance(default, Backend) else None)
+        if name is None:
+            raise ConfigError(f"[{section}.{key}] has no name.", 'Add name = "…".')
+        made[key] = Backend(name, {option: setting for option, setting in value.items() if option != "name"})
+    return made
+
+
+def _check(config: Config) -> None:
+    """Check what no single type says."""
+    unknown = [name for name in config.evaluation.variants if name not in VARIANTS]
+    if unknown:
+        raise ConfigError(f"Unknown variant {unknown[0]!r} in [evaluation].", f"Known: {', '.join(VARIANTS)}.")
+    for section, key, low, high in [
+        ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000), ("generation", "max_tokens", 1, 100_000),
+        ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),
+        ("decision", "format", 0.0, 1.0), ("decision", "margin", 0.0, 1.0), ("serve", "port", 1, 65_535),
+    ]:  # fmt: skip
+        value = getattr(getattr(config, section), key)
+        if not low <= value <= high:
+            raise ConfigError(f"{key!r} in [{section}] is {value}.", f"Give a number from {low} to {high}.")
+
+
+def _line_of(text: str, message: str) -> int:
+    """Find the line of the key that an error message quotes first, in the section it names; 1 when it cannot tell."""
+    quoted = re.search(r"'([^']+)'", message)
+    section = re.search(r"\[([\w.]+)\]", message)
+    inside, lines = section is None, text.splitlines()
+    for number, line in enumerate(lines, start=1):
+        header = re.match(r"\s*\[+([\w.\-]+)\]+", line)
+        if header:
+            inside = section is None or header[1].split(".")[0] == section[1].split(".")[0]
+            if quoted and header[1].split(".")[-1] == quoted[1]:
+                return number
+        elif inside and quoted and re.match(rf"\s*{re.escape(quoted[1])}\s*[=.]", line):
+            return number
+    return 1

@@ -1,0 +1,72 @@
+"""What the command line shows: progress with stage, rate and ETA, and short summaries of results. Nothing else prints."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+from graft.protocols import Progress
+from graft.stages import quiet
+from graft.types import Answer
+from graft.verbs.build import BuildReport
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress]:
+    """Show a bar a stage on standard error: share done, rate and time left. Silent when it is not a terminal, and for
+    a stage that takes less than two seconds."""
+    if not sys.stderr.isatty():
+        yield quiet
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    rate = TextColumn("{task.fields[rate]}")
+    bars = Bars(TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(),
+                console=Console(stderr=True))  # fmt: skip
+    tasks: dict[str, int] = {}
+    started: dict[str, float] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        begun = started.setdefault(stage, time.monotonic())
+        seconds = time.monotonic() - begun
+        if stage not in tasks:
+            if seconds < 2 and done < total:
+                return
+            tasks[stage] = bars.add_task(stage, total=total or None, rate="")
+        bars.update(tasks[stage], completed=done, total=total or None, rate=f"{done / seconds:.1f}/s" if seconds else "")  # type: ignore[arg-type]
+
+    with bars:
+        yield tell
+
+
+def build_summary(built: BuildReport) -> str:
+    """Return what a build did, in a few lines."""
+    index = built.index
+    lines = [
+        f"Indexed {index.documents} documents, {index.chunks} chunks: {index.added} added, {index.changed} changed, "
+        f"{index.deleted} deleted, {index.unchanged} unchanged; {index.embedded} chunks embedded.",
+    ]
+    lines += [f"  could not read {problem.path}: {problem.reason} {problem.hint}".rstrip() for problem in built.problems]
+    lines += [f"Examples: {note}" for note in built.notes]
+    for name, manifest in built.adapters.items():
+        lines.append(f"Trained {name}: {manifest.summary}")
+    lines += [f"  {name:<14} {stage.seconds:7.1f} s   peak {stage.peak_mb:6.0f} MB" for name, stage in built.stages.items()]
+    return "\n".join(lines)
+
+
+def answer_summary(answer: Answer) -> str:
+    """Return an answer with its sources."""
+    lines = [answer.text, ""]
+    for citation in answer.citations:
+        page = f", page {citation.page}" if citation.page else ""
+        place = f"{citation.document}{page}, characters {citation.start}–{citation.end}"
+        lines.append(f"[{citation.number}] {place}\n    “{citation.quote}”")
+    total = answer.timings.get("total", 0.0)
+    tokens = f"{answer.usage.prompt} + {answer.usage.completion} tokens"
+    cost = "" if answer.cost is None else f", ${answer.cost:.6f}"
+    lines.append(f"({answer.variant}, {total:.2f} s, {tokens}{cost})")
+    return "\n".join(lines)

@@ -1,0 +1,195 @@
+"""build: documents → index, examples → adapters.
+
+Only what changed is embedded. An adapter is trained again when the examples, the base model, the prompt or the tuning
+settings changed, not when documents did: a new document is answerable without training anything. Interrupted, the same
+call goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from graft.errors import ConfigError
+from graft.evaluation.questions import read_questions
+from graft.evaluation.text import is_abstention
+from graft.generation import prompts
+from graft.parts import Parts
+from graft.protocols import Progress
+from graft.retrieval.documents import Loaded, load_documents
+from graft.retrieval.index import IndexReport
+from graft.stages import StageReport, Stages
+from graft.tuning.adapters import AdapterManifest
+from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
+from graft.tuning.examples import Checked, check_examples, read_examples
+from graft.tuning.train import train_adapter
+from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash, to_dict
+from graft.workspace import write_json
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What `build` did. `problems` are files that could not be read; `notes` what the user should know."""
+
+    index: IndexReport
+    problems: tuple[Any, ...] = ()
+    notes: tuple[str, ...] = ()
+    adapters: Mapping[str, AdapterManifest] = field(default_factory=dict)
+    stages: Mapping[str, StageReport] = field(default_factory=dict)
+
+
+def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildReport:
+    """Index the documents and train the adapters that the variants need. `retrain` trains in any case."""
+    stages = Stages()
+    with parts.workspace.lock("build"):
+        with stages.stage("read"):
+            loaded = read_documents(parts)
+        with stages.stage("index"):
+            report = parts.index.update(loaded.documents, progress)
+        tuning = Tuning(parts, frozenset(document.id for document in loaded.documents))
+        manifests = {}
+        for name in tuning.adapters:
+            with stages.stage(f"tune {name}"):
+                manifests[name] = tuning.train(name, progress, retrain=retrain)
+    return BuildReport(report, loaded.problems, tuning.notes, manifests, stages.reports)
+
+
+def read_documents(parts: Parts) -> Loaded:
+    """Read the project's documents. Raises DataError when there are none at all."""
+    section = parts.config.documents
+    roots = [parts.root / path for path in section.paths]
+    return load_documents(roots, include=section.include, exclude=section.exclude, base=parts.root, loaders=parts.loaders)
+
+
+class Tuning:
+    """The examples of a project, and which adapters are made of them.
+
+    Nothing is read or trained before it is asked for. `documents` are the known document ids.
+    """
+
+    def __init__(self, parts: Parts, documents: frozenset[str]) -> None:
+        self._parts = parts
+        self._documents = documents
+
+    @cached_property
+    def adapters(self) -> tuple[str, ...]:
+        """The variants that need an adapter and can get one."""
+        wanted = tuple(name for name in ("tuned", "hybrid") if name in self._parts.config.evaluation.variants)
+        return wanted if not self._obstacle else ()
+
+    @cached_property
+    def _obstacle(self) -> str:
+        parts = self._parts
+        path = parts.root / parts.config.tuning.examples
+        if not path.exists():
+            return f"There is no {parts.config.tuning.examples}: tuned and hybrid are left out."
+        if not parts.tunable:
+            name = parts.config.generation.model.name
+            return f"The generator {name!r} carries no adapters that GRAFT trains: tuned and hybrid are left out."
+        return "" if self.checked.kept else "No example could be kept: tuned and hybrid are left out."
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know: why variants are missing, what was found in the examples."""
+        if self._obstacle:
+            return (self._obstacle,)
+        return tuple(self.checked.summary().splitlines())
+
+    @cached_property
+    def checked(self) -> Checked:
+        """The examples, read and checked. Raises DataError for malformed lines, LeakError for held-out questions."""
+        parts = self._parts
+        asked = parts.root / parts.config.evaluation.questions
+        questions = read_questions(asked) if asked.exists() else ()
+        return check_examples(
+            read_examples(parts.root / parts.config.tuning.examples),
+            questions=[(question.id, question.text) for question in questions],
+            count_tokens=parts.count_tokens,
+            max_tokens=parts.context_length,
+            known_documents=self._documents,
+        )
+
+    def train(self, name: str, progress: Progress, *, retrain: bool = False) -> AdapterManifest:
+        """Train an adapter, or return the finished one when nothing that it is made of has changed."""
+        parts = self._parts
+        identity = self._identity(name)
+        key = content_hash(name, *(f"{part}={value}" for part, value in sorted(identity.items())))
+        folder = parts.workspace.adapter(key)
+        manifest = train_adapter(
+            lambda: self._rows(name), parts.trainer(), folder, identity=identity, seed=parts.config.project.seed,
+            progress=progress, retrain=retrain,
+        )  # fmt: skip
+        write_json(parts.workspace.adapter_pointer(name), {"key": key})
+        return manifest
+
+    def _identity(self, name: str) -> dict[str, str]:
+        """What an adapter is made of. The documents are not part of it: retrieval keeps them fresh."""
+        parts = self._parts
+        config = parts.config
+        grounding = [config.tuning.golden_fraction, config.retrieval.passages, config.retrieval.passage_tokens]
+        return {
+            "variant": name,
+            "examples": content_hash(*(repr(to_dict(example)) for example in self.checked.kept)),
+            "base": parts.generator().fingerprint,
+            "prompt": prompts.fingerprint(config.generation.instructions),
+            "trainer": parts.trainer().fingerprint,
+            "split": f"dev_fraction={config.tuning.dev_fraction} seed={config.project.seed}",
+            "grounding": repr(grounding) if name == "hybrid" else "",
+        }
+
+    def _rows(self, name: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
+        """Return the training and the dev rows of a variant."""
+        config = self._parts.config
+        train, dev = split(self.checked.kept, dev_fraction=config.tuning.dev_fraction, seed=config.project.seed)
+        if name == "tuned":
+            return plain_rows(train, self._prompt), plain_rows(dev, self._prompt)
+        retrieved = self._groundings([*train, *dev])
+        return self._grounded(train, retrieved), self._grounded(dev, retrieved)
+
+    def _grounded(self, examples: Sequence[Example], retrieved: Mapping[str, Grounding]) -> list[TrainingRow]:
+        config = self._parts.config
+        return grounded_rows(
+            examples, retrieved, self._prompt, passages=config.retrieval.passages,
+            golden_fraction=config.tuning.golden_fraction, seed=config.project.seed, is_abstention=is_abstention,
+        )  # fmt: skip
+
+    def _prompt(self, messages: Sequence[Message], context: Context | None = None) -> list[Message]:
+        return prompts.build(messages, context, self._parts.config.generation.instructions)
+
+    def _groundings(self, examples: Sequence[Example]) -> dict[str, Grounding]:
+        """Retrieve for every example as the variant will, and collect the passages of the documents it names."""
+        parts = self._parts
+        # Twice the passages: distractors are left over when those that give the answer away are taken out.
+        search = parts.search(k=2 * parts.config.retrieval.passages)
+        found = search([example.input for example in examples])
+        golden: dict[str, list[Passage]] = {}
+        named = sorted({document for example in examples for document in example.documents})
+        for chunk in parts.store.chunks(named) if named else ():
+            golden.setdefault(chunk.document, []).append(_passage(chunk))
+        return {
+            example.id: Grounding(
+                passages=result.context.passages,
+                golden=tuple(passage for document in example.documents for passage in golden.get(document, ())),
+            )
+            for example, result in zip(examples, found, strict=True)
+        }
+
+
+def _passage(chunk: Chunk) -> Passage:
+    return Passage(chunk.document, chunk.start, chunk.end, chunk.text, chunk.title, chunk.headings, chunk.page)
+
+
+def plan(parts: Parts) -> dict[str, Any]:
+    """Say what `build` would do: documents to read, chunks to embed, rows to train on, and the seconds of each."""
+    loaded = read_documents(parts)
+    changes = parts.index.plan(loaded.documents)
+    tuning = Tuning(parts, frozenset(document.id for document in loaded.documents))
+    adapters = {}
+    for name in tuning.adapters:
+        rows = len(tuning.checked.kept)
+        adapters[name] = {"examples": rows, **parts.training_estimate(rows, grounded=name == "hybrid")}
+    if not loaded.documents:
+        raise ConfigError("No documents were found.", "Check [documents] paths and include.")
+    return {"index": changes, "adapters": adapters, "notes": list(tuning.notes), "cost_usd": 0.0}
