@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ _SENTENCE_END = re.compile(r"[.!?:;…\"”)\]]$")
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line as set on the page; lengths in points, y upwards."""
+    """A line as set on the page; lengths in points, y upwards. `edge`: in the top or bottom tenth of the page."""
 
     text: str
     size: float
@@ -38,6 +39,7 @@ class _Line:
     left: float
     right: float
     y: float
+    edge: bool
 
 
 class PdfLoader:
@@ -112,7 +114,9 @@ def _information(found: dict[str, str]) -> dict[str, Any]:
     info: dict[str, Any] = {
         name: value for name, key in named.items() if (value := found.get(key, "").strip())
     }
-    info = {name: value for name, value in info.items() if value not in {"anonymous", "unspecified"}}
+    info = {
+        name: value for name, value in info.items() if value.strip("()") not in {"anonymous", "unspecified"}
+    }
     for name, key in (("created", "CreationDate"), ("modified", "ModDate")):
         if date := _DATE.match(found.get(key, "")):
             year, month, day = (int(part or 1) for part in date.groups())
@@ -124,12 +128,10 @@ def _information(found: dict[str, str]) -> dict[str, Any]:
 
 
 def _page_lines(page: Any) -> list[_Line]:
-    from pypdfium2 import raw
-
     textpage = page.get_textpage()
     try:
+        height = page.get_height()
         lines, start = [], 0
-        flags = ctypes.c_int()
         # pdfium's text has one UTF-16 unit a character index; indices into a str differ only behind rare plane-1 ones.
         for piece in textpage.get_text_range().split("\r\n"):
             first = start + len(piece) - len(piece.lstrip())
@@ -141,50 +143,55 @@ def _page_lines(page: Any) -> list[_Line]:
                 continue
             left, bottom, _, _ = textpage.get_charbox(first, loose=True)
             _, _, right, _ = textpage.get_charbox(last, loose=True)
-            size = round(float(raw.FPDFText_GetFontSize(textpage, first)) * 2) / 2
-            weight = raw.FPDFText_GetFontWeight(textpage, first)
-            name = ctypes.create_string_buffer(128)
-            raw.FPDFText_GetFontInfo(textpage, first, name, 128, flags)
-            bold = weight >= 600 or b"bold" in name.value.lower()
-            lines.append(_Line(text, size, bold, left, right, bottom))
+            # The first character may be a bullet in a font of its own: the middle and the last one tell the style.
+            size, bold = _font(textpage, (first + last) // 2)
+            bold = bold and _font(textpage, last)[1]
+            edge = not 0.1 * height < bottom < 0.9 * height
+            lines.append(_Line(text, size, bold, left, right, bottom, edge))
         return lines
     finally:
         textpage.close()
         page.close()
 
 
+def _font(textpage: Any, index: int) -> tuple[float, bool]:
+    """Return the size of a character in points, to the half, and whether its font is bold."""
+    from pypdfium2 import raw
+
+    flags, matrix, name = ctypes.c_int(), raw.FS_MATRIX(), ctypes.create_string_buffer(128)
+    raw.FPDFText_GetMatrix(textpage, index, matrix)  # many writers set size 1 and scale by the matrix
+    size = float(raw.FPDFText_GetFontSize(textpage, index)) * math.hypot(matrix.c, matrix.d)
+    raw.FPDFText_GetFontInfo(textpage, index, name, 128, flags)
+    return round(size * 2) / 2, raw.FPDFText_GetFontWeight(
+        textpage, index
+    ) >= 600 or b"bold" in name.value.lower()
+
+
 def _without_running_lines(pages: Sequence[list[_Line]]) -> list[list[_Line]]:
-    """Drop the first and last lines that stand on most pages, digits aside (headers, footers, page numbers)."""
+    """Drop the lines at the pages' edges that most pages share, digits aside: headers, footers, page numbers."""
     if len(pages) < 3:
         return list(pages)
 
     def key(line: _Line) -> str:
         return re.sub(r"\d+", "0", line.text)
 
-    seen = Counter[str]()
-    for page in pages:
-        seen.update({key(line) for line in [*page[:2], *page[-2:]]})
+    seen = Counter(text for page in pages for text in {key(line) for line in page if line.edge})
     running = {text for text, count in seen.items() if count >= max(3, 0.6 * len(pages))}
-    kept = []
-    for page in pages:
-        edge = {0, 1, len(page) - 2, len(page) - 1}
-        kept.append([line for at, line in enumerate(page) if at not in edge or key(line) not in running])
-    return kept
+    return [[line for line in page if not line.edge or key(line) not in running] for page in pages]
 
 
 def _heading_levels(pages: Sequence[Sequence[_Line]], body: float) -> dict[tuple[float, bool], str]:
     """Map (font size, bold) of headings to their `#` marks.
 
-    Sizes at least 15 % above the body's come first, by size; then bold lines of the body's size.
+    Sizes at least 15 % above the body's come first, by size; then bold lines of about the body's size.
     """
-    large = sorted({line.size for page in pages for line in page if line.size >= 1.15 * body}, reverse=True)
-    marks = {}
-    for level, size in enumerate(large[:4], start=1):
-        marks[size, True] = marks[size, False] = "#" * level
+    sizes = {line.size for page in pages for line in page}
+    large = sorted((size for size in sizes if size >= 1.15 * body), reverse=True)[:4]
+    marks = {(size, bold): "#" * level for level, size in enumerate(large, start=1) for bold in (True, False)}
     bold = sum(len(line.text) for page in pages for line in page if line.size == body and line.bold)
     total = sum(len(line.text) for page in pages for line in page)
     if bold < 0.2 * total:  # in a document set in bold, bold says nothing
-        marks[body, True] = "#" * min(len(large) + 1, 5)
+        marks |= {(size, True): "#" * (len(large) + 1) for size in sizes if body <= size < 1.15 * body}
     return marks
 
 
@@ -208,9 +215,8 @@ def _paragraphs(
 ) -> list[str]:
     """Join the lines of a page into headings and paragraphs."""
     blocks: list[str] = []
-    previous: _Line | None = None
-    edge = max((line.right for line in lines), default=0.0)
-    for line in lines:
+    for at, line in enumerate(lines):
+        previous = lines[at - 1] if at else None
         mark = _mark(line, levels)
         same_style = previous is not None and _mark(previous, levels) == mark and previous.size == line.size
         if (
@@ -224,11 +230,18 @@ def _paragraphs(
             blocks[-1] = blocks[-1][:-1] + line.text
         else:
             # A line that stops well short of the right edge was ended on purpose: a table row, an address.
-            full = mark or previous.right >= 0.8 * edge
+            full = mark or previous.right - previous.left >= 0.8 * (
+                _right_edge(lines, at - 1) - previous.left
+            )
             bullet = _BULLET.match(line.text)
             blocks[-1] += (" " if full and not bullet else "\n") + _SYMBOL_BULLET.sub("- ", line.text)
-        previous = line
     return [block.replace("\u00ad", "") for block in blocks]
+
+
+def _right_edge(lines: Sequence[_Line], at: int) -> float:
+    """Return where the column of a line ends: the farthest right of its neighbours that begin near its left."""
+    near = lines[max(at - 4, 0) : at + 5]
+    return max(line.right for line in near if abs(line.left - lines[at].left) < 40)
 
 
 def _mark(line: _Line, levels: dict[tuple[float, bool], str]) -> str:
