@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test test-all check
+.PHONY: demo test test-slow check
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,8 +21,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/.installed
-	$(BIN)/python -m pytest -m "slow or not slow" --timeout=900
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow --timeout=900
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -65,6 +65,11 @@ class Workspace:
         return self.root / "comparisons"
 
     @property
+    def latest(self) -> Path:
+        """What the last comparison decided: {"key", "kind", "variant", "questions", "report"}; written last."""
+        return self.root / "comparisons" / "latest.json"
+
+    @property
     def releases(self) -> Path:
         """All releases, one file each."""
         return self.root / "releases"

@@ -1,0 +1,113 @@
+"""A project: a folder with a graft.toml, and the verbs as methods.
+
+What each verb does stands in verbs/, one module a verb; what the command line can do, Python can do. Modules of verbs
+are imported when they are called, so that opening a project stays instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graft import config as settings
+from graft.protocols import Filter, Progress
+from graft.stages import quiet
+from graft.types import Answer, Message
+from graft.workspace import FOLDER, Workspace
+
+if TYPE_CHECKING:
+    from graft.parts import Parts
+    from graft.verbs.build import BuildReport
+    from graft.verbs.compare import Decided
+    from graft.verbs.init import Written
+
+
+class Project:
+    """A folder with a graft.toml. All state lies in its `.graft/`, which may be deleted and rebuilt at any time."""
+
+    def __init__(self, path: str | Path = ".") -> None:
+        """Open the project in a folder, or by its graft.toml. Raises ConfigError when the file is missing or wrong."""
+        given = Path(path).expanduser().resolve()
+        self.root = given.parent if given.name == settings.FILE else given
+        self.config = settings.read(self.root / settings.FILE)
+
+    @staticmethod
+    def init(path: str | Path = ".", *, force: bool = False) -> Written:
+        """Look at a folder of files and write a commented graft.toml that works on it."""
+        from graft.verbs.init import init
+
+        return init(Path(path), force=force)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The parts of the project, each built when it is first needed."""
+        from graft.parts import Parts
+
+        return Parts(self.config, self.root, Workspace(self.root / FOLDER))
+
+    def build(self, *, progress: Progress = quiet, retrain: bool = False) -> BuildReport:
+        """Index the documents and train the adapters that the variants need; only what changed is done again."""
+        from graft.verbs.build import build
+
+        return build(self.parts, progress=progress, retrain=retrain)
+
+    def plan_build(self) -> dict[str, Any]:
+        """Say what `build` would do, how long it would take and what it would cost."""
+        from graft.verbs.build import plan
+
+        return plan(self.parts)
+
+    def ask(
+        self, question: str | Sequence[Message], *, variant: str | None = None, where: Filter | None = None
+    ) -> Answer:
+        """Answer a question or a conversation. `variant` defaults to the recommended one; `where` narrows the search."""
+        from graft.verbs.ask import ask
+
+        return ask(self.parts, question, variant=variant, where=where)
+
+    def stream(
+        self, question: str | Sequence[Message], *, variant: str | None = None, where: Filter | None = None
+    ) -> Iterator[str | Answer]:
+        """Yield the answer's text as it comes, then the Answer."""
+        from graft.verbs.ask import stream
+
+        return stream(self.parts, question, variant=variant, where=where)
+
+    def compare(self, *, progress: Progress = quiet) -> Decided:
+        """Put the same held-out questions to every variant; return table, verdict and where the report lies."""
+        from graft.verbs.compare import compare
+
+        return compare(self.parts, progress=progress)
+
+    def plan_compare(self) -> dict[str, Any]:
+        """Say what `compare` would run, how many tokens, how long and at what cost."""
+        from graft.verbs.compare import plan
+
+        return plan(self.parts)
+
+    def recommend(self) -> Decided:
+        """Decide again from the last comparison under today's [decision] settings; no model is asked."""
+        from graft.verbs.compare import recommend_again
+
+        return recommend_again(self.parts)
+
+    def serve(
+        self,
+        *,
+        variant: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        announce: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Serve the variants behind an OpenAI-compatible API until interrupted. `announce` gets address and key."""
+        from graft.verbs.serve import serve
+
+        serve(self.parts, variant=variant, host=host, port=port, announce=announce)
+
+    def status(self) -> dict[str, Any]:
+        """Return what is built, what is stale and what was measured."""
+        from graft.verbs.status import status
+
+        return status(self.parts)

@@ -1,0 +1,175 @@
+"""init: look at a folder of files and write a graft.toml that works on it.
+
+Finds the documents by their suffixes, and the examples and questions by what their lines hold. The comments of the
+new file are the documentation of the settings' own fields, so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import json
+import typing
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graft import config as settings
+from graft import plugins
+from graft.errors import ConfigError
+from graft.workspace import FOLDER, guard, write_text
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a folder holds. `suffixes` counts the document files."""
+
+    documents: str
+    suffixes: Counter[str]
+    examples: str | None
+    questions: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The new project file and what it was based on."""
+
+    path: Path
+    found: Found
+
+    @property
+    def summary(self) -> str:
+        """What was found and what to do next."""
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in self.found.suffixes.most_common())
+        missing = [name for name in ("examples", "questions") if getattr(self.found, name) is None]
+        lines = [f"Wrote {self.path}.", f"  documents  {self.found.documents} ({kinds})"]
+        lines += [f"  {name:<10} {getattr(self.found, name) or 'none yet'}" for name in ("examples", "questions")]
+        if "examples" in missing:
+            lines.append('  Without examples ({"input": …, "output": …} a line) only base and rag can be built.')
+        if "questions" in missing:
+            lines.append('  Without questions ({"id": …, "question": …, "answers": […]} a line) nothing can be compared.')
+        lines.append(f"Next: graft build {self.path.parent}")
+        return "\n".join(lines)
+
+
+def init(folder: Path, *, force: bool = False) -> Written:
+    """Write `folder`/graft.toml. Raises ConfigError when there is one already, or nothing to index."""
+    path = folder / settings.FILE
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a folder.", "Give the folder that holds your documents.")
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists already.", "Edit it, or overwrite it with --force.")
+    found = look(folder)
+    if not found.suffixes:
+        known = ", ".join(sorted(_suffixes()))
+        raise ConfigError(f"There is nothing to index in {folder}.", f"Put documents there; GRAFT reads {known}.")
+    write_text(path, render(found, name=folder.resolve().name))
+    return Written(path, found)
+
+
+def look(folder: Path) -> Found:
+    """Find documents, examples and questions below a folder. Hidden files and GRAFT's own folder are not looked at."""
+    with guard(folder):
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder)))
+    examples = questions = None
+    documents: list[Path] = []
+    for path in files:
+        kind = _kind(path)
+        if kind == "examples":
+            examples = examples or path.relative_to(folder).as_posix()
+        elif kind == "questions":
+            questions = questions or path.relative_to(folder).as_posix()
+        elif kind == "document":
+            documents.append(path.relative_to(folder))
+    tops = {path.parts[0] if len(path.parts) > 1 else "." for path in documents}
+    top = tops.pop() if len(tops) == 1 else "."
+    return Found(top, Counter(path.suffix.lower() for path in documents), examples, questions)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts) or FOLDER in path.parts
+
+
+def _kind(path: Path) -> str:
+    """Return "examples", "questions", "document" or "" for a file, by its name and its first line."""
+    name = path.name.lower()
+    if name in {settings.FILE, "makefile"}:
+        return ""
+    if name.endswith((".jsonl", ".jsonl.gz")):
+        keys = _first_keys(path)
+        if "output" in keys and keys & {"input", "messages"}:
+            return "examples"
+        if keys & {"answers", "answerable"} and keys & {"question", "messages"}:
+            return "questions"
+        return "document" if "text" in keys else ""
+    return "document" if path.suffix.lower() in _suffixes() else ""
+
+
+def _first_keys(path: Path) -> set[str]:
+    import gzip
+
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding="utf-8") as handle:
+            first = json.loads(handle.readline())
+    except (OSError, ValueError):
+        return set()
+    return set(first) if isinstance(first, dict) else set()
+
+
+def _suffixes() -> set[str]:
+    return {suffix for name in plugins.names("loader") for suffix in plugins.load("loader", name).suffixes}
+
+
+def render(found: Found, *, name: str) -> str:
+    """Return the text of a project file: what was found set, everything else commented out at its default."""
+    chosen: dict[tuple[str, str], Any] = {
+        ("project", "name"): name,
+        ("project", "effort"): "balanced",
+        ("documents", "paths"): (found.documents,),
+        ("tuning", "examples"): found.examples or "examples.jsonl",
+        ("evaluation", "questions"): found.questions or "questions.jsonl",
+    }
+    if found.documents == ".":
+        # The project's own files are not its knowledge.
+        own = [path for path in (found.examples, found.questions, settings.FILE) if path]
+        chosen["documents", "exclude"] = tuple(own)
+    lines = ["# GRAFT's project file. Keys that are commented out stand at their defaults.", ""]
+    for section, kind in typing.get_type_hints(settings.Config).items():
+        lines.append(f"[{section}]")
+        comments = field_comments(kind)
+        for entry in dataclasses.fields(kind):
+            lines += [f"# {line}" for line in comments[entry.name].splitlines()]
+            value = chosen.get((section, entry.name), entry.default)
+            written = f"{entry.name} = {_toml(value)}" if value is not None else f"{entry.name} = …"
+            lines.append(written if (section, entry.name) in chosen else f"# {written}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def field_comments(kind: type) -> dict[str, str]:
+    """Return field name → the docstring that stands under it in the source of a settings dataclass."""
+    body = next(node for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)).body
+    comments = {}
+    for node, below in zip(body, body[1:], strict=False):
+        if isinstance(node, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            comments[ast.unparse(node.target)] = inspect.cleandoc(str(below.value.value))
+    return comments
+
+
+def _toml(value: Any) -> str:
+    """Write a default as TOML."""
+    if isinstance(value, settings.Backend):
+        options = "".join(f", {key} = {_toml(option)}" for key, option in value.options.items())
+        return f'{{ name = "{value.name}"{options} }}'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if value is dataclasses.MISSING or (isinstance(value, dict) and not value):
+        return "{}"
+    return str(value)

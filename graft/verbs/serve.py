@@ -1,0 +1,51 @@
+"""serve: the variants behind an OpenAI-compatible API, on loopback and with a key unless told otherwise."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+
+from graft.errors import ConfigError, GraftError
+from graft.generation.variant import Variant
+from graft.parts import Parts
+from graft.verbs.ask import default_variant
+
+
+def serve(
+    parts: Parts,
+    *,
+    variant: str | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    announce: Callable[[str], None],
+) -> None:
+    """Serve until interrupted. The model `graft` is the default variant; every variant has its own name beside it."""
+    from graft.server.app import create_app
+    from graft.server.run import run_server
+
+    section = parts.config.serve
+    default = variant or default_variant(parts)
+    variants = available(parts)
+    if default not in variants:
+        raise ConfigError(f"The variant {default!r} cannot be served.", f"Available: {', '.join(variants)}.")
+    key = os.environ.get(section.key_env) or secrets.token_urlsafe(24)
+    app = create_app(variants, default=default, key=key, cache=section.cache)
+    address = f"http://{host or section.host}:{port or section.port}"
+    announce(f"Serving {default} as the model 'graft', and {', '.join(variants)} by name, on {address}/v1")
+    if not os.environ.get(section.key_env):
+        announce(f"API key for this run: {key}   (set {section.key_env} to choose your own)")
+    announce(f"Try it in a browser: {address}/#key={key}" if not os.environ.get(section.key_env) else f"Try it: {address}/")
+    run_server(app, host=host or section.host, port=port or section.port)
+
+
+def available(parts: Parts) -> dict[str, Variant]:
+    """Return every variant that can answer now, by name."""
+    found = {}
+    for name in parts.config.evaluation.variants:
+        try:
+            found[name] = parts.variant(name, price=parts.price)
+        except GraftError:
+            # Not built: it is simply not on offer; `graft status` says why.
+            continue
+    return found

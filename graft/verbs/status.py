@@ -1,0 +1,52 @@
+"""status: what is built, what is stale and what was measured. Reads; changes nothing, loads no model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graft.errors import GraftError
+from graft.parts import Parts
+from graft.tuning.adapters import read_manifest
+from graft.verbs.build import read_documents
+from graft.workspace import read_json
+
+
+def status(parts: Parts) -> dict[str, Any]:
+    """Return plain data: documents against the index, adapters, and the last comparison."""
+    return {
+        "project": parts.config.project.name or parts.root.name,
+        "index": _index(parts),
+        "adapters": _adapters(parts),
+        "comparison": _comparison(parts),
+    }
+
+
+def _index(parts: Parts) -> dict[str, Any]:
+    try:
+        loaded = read_documents(parts)
+    except GraftError as error:
+        return {"problem": str(error)}
+    changes = parts.index.plan(loaded.documents)
+    stale = any(changes.get(key) for key in ("added", "changed", "deleted"))
+    unreadable = [f"{problem.path}: {problem.reason}" for problem in loaded.problems]
+    advice = "stale: run graft build" if stale else "up to date"
+    return {"state": advice, "chunks": len(parts.store), **changes, "unreadable": unreadable}
+
+
+def _adapters(parts: Parts) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("tuned", "hybrid"):
+        pointer = read_json(parts.workspace.adapter_pointer(name))
+        if pointer is None:
+            found[name] = "not trained"
+            continue
+        manifest = read_manifest(parts.workspace.adapter(pointer["key"]))
+        found[name] = "incomplete: run graft build" if manifest is None else manifest.summary
+    return found
+
+
+def _comparison(parts: Parts) -> Any:
+    latest = read_json(parts.workspace.latest)
+    if latest is None:
+        return "none yet: run graft compare"
+    return {key: latest[key] for key in ("kind", "variant", "questions", "report")}
