@@ -302,7 +302,9 @@ class Estimate:
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """Variant `a` minus variant `b` on one metric, paired by question. `mde` is the smallest difference that this
-    many questions would have shown with 80 % power; `p_adjusted` is Holm's over the primary family, else None."""
+    many questions would have shown with 80 % power. `p_adjusted` is Holm's over the family of the primary metric's
+    contrasts over all questions; of every other contrast, which is exploratory, Benjamini and Hochberg's. A refused
+    contrast (see the comparison's warnings) has neither difference nor p."""
 
     a: str
     b: str
@@ -321,7 +323,9 @@ class Contrast:
 class Recommendation:
     """The verdict. `kind` is "RECOMMEND", "KEEP_THE_CHEAPER" or "UNDECIDED"; `trace` the steps that led to it, as
     printed; `reasons` the short form; `questions_needed` how many more questions would decide it, when undecided;
-    `probability_best` P(variant has the highest utility) from the bootstrap; `sensitivity` what would change it."""
+    `probability_best` P(variant has the highest utility) from the bootstrap; `sensitivity` what would change it.
+    `candidates` are the variants still in question, the cheaper first; `drivers` the ids of the questions on which the
+    best two differ; `failures` variant → cause → question ids."""
 
     kind: str
     variant: str | None
@@ -332,6 +336,9 @@ class Recommendation:
     questions_needed: int | None = None
     sensitivity: tuple[Mapping[str, Any], ...] = ()
     rejected: Mapping[str, str] = field(default_factory=dict)
+    candidates: tuple[str, ...] = ()
+    drivers: tuple[str, ...] = ()
+    failures: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
