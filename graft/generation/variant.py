@@ -1,0 +1,222 @@
+"""A Variant: one way to answer. Prompt + generator + maybe search; its generator may carry an adapter.
+
+base has neither, rag searches, tuned has an adapter, hybrid has both: composition, no subclasses. Satisfies
+`graft.protocols.Answerer`. Knows nothing of stores, models or settings: it gets a generator and a callable that finds.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from graft.errors import BackendError, DataError
+from graft.generation import grounding, prompts
+from graft.protocols import Generator
+from graft.types import Answer, Context, Generation, Message, Usage, content_hash
+
+# A last turn with fewer words than this, or with one of these words, is taken to lean on the turn before it.
+_SHORT = 4
+_REFERRING = frozenset({
+    "it", "its", "they", "them", "their", "theirs", "he", "him", "his", "she", "her", "hers", "this", "that", "these",
+    "those", "one", "ones", "there", "then", "former", "latter", "same", "such", "else", "other", "others",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What a search found for one question. `timings` are seconds by stage ("embed", "search", "rerank");
+    `best_dense` is the highest cosine between the query and a chunk, None when nothing was searched by vector."""
+
+    context: Context
+    timings: Mapping[str, float] = field(default_factory=dict)
+    best_dense: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One question on its way: its prompt, or None when the evidence is too weak to ask the model. What was found
+    is kept in either case: how good the search was is measured apart from whether it was used."""
+
+    prompt: list[Message] | None
+    context: Context
+    trimmed: int
+    timings: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Variant:
+    """A composed way to answer.
+
+    `search` maps queries to what was found, one Retrieved each. With a search, the model is not asked, and the answer
+    is the contract's "I don't know.", when nothing was found or the best dense cosine is below `min_score`.
+    `prompt_budget` is the most tokens a prompt may have; passages that do not fit are left out and counted in
+    `Answer.trimmed_passages`. `price` maps usage and seconds by stage to USD. `is_abstention` reads a text.
+    `fingerprint_parts` name all that decides an answer and that the variant cannot see: prompt, index, settings.
+    """
+
+    name: str
+    generator: Generator
+    instructions: str = field(default="", kw_only=True)
+    search: Callable[[Sequence[str]], list[Retrieved]] | None = field(default=None, kw_only=True)
+    max_tokens: int = field(default=96, kw_only=True)
+    temperature: float = field(default=0.0, kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+    min_score: float | None = field(default=None, kw_only=True)
+    prompt_budget: int | None = field(default=None, kw_only=True)
+    price: Callable[[Usage, Mapping[str, float]], float | None] | None = field(default=None, kw_only=True)
+    is_abstention: Callable[[str], bool] = field(default=grounding.abstains, kw_only=True)
+    fingerprint_parts: Sequence[str] = field(default=(), kw_only=True)
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        decoding = (self.max_tokens, self.temperature, self.seed, self.min_score, self.prompt_budget)
+        self.fingerprint = content_hash(
+            self.name, self.generator.fingerprint, prompts.fingerprint(self.instructions), repr(decoding),
+            *self.fingerprint_parts,
+        )  # fmt: skip
+
+    def answer(self, question: str | Sequence[Message]) -> Answer:
+        """Answer one question, given as text or as a conversation that ends with a user turn."""
+        return self.answer_batch([_conversation(question)])[0]
+
+    def answer_batch(self, questions: Sequence[Sequence[Message]]) -> list[Answer]:
+        """Return one Answer a question, in order.
+
+        Seconds in a batch are shares: what the batch took, divided evenly among the questions that took part, so that
+        their sum is the time spent. Latency is measured with one question at a time.
+        """
+        started = time.perf_counter()
+        cases = self._prepare([_conversation(question) for question in questions])
+        found_after = time.perf_counter() - started
+        asked = [case.prompt for case in cases if case.prompt is not None]
+        made = iter(self._generate(asked))
+        generating = time.perf_counter() - started - found_after
+        answers = []
+        for case in cases:
+            total = found_after / len(cases)
+            generation = _UNASKED
+            if case.prompt is not None:
+                generation = next(made)
+                total += generating / len(asked)
+            answers.append(self._finish(case, generation, total))
+        return answers
+
+    def stream(self, question: str | Sequence[Message]) -> Iterator[str | Answer]:
+        """Yield the answer's text in pieces, then the Answer whose text is their concatenation.
+
+        A piece is held back while it may still turn out to be a citation that points nowhere. Closing the iterator
+        stops the generator.
+        """
+        started = time.perf_counter()
+        [case] = self._prepare([_conversation(question)])
+        generation, raw, shown = None, "", ""
+        if case.prompt is None:
+            generation = _UNASKED
+        else:
+            pieces = self.generator.stream(
+                case.prompt, max_tokens=self.max_tokens, temperature=self.temperature, seed=self.seed
+            )
+            try:
+                for piece in pieces:
+                    if isinstance(piece, Generation):
+                        generation = replace(piece, text=raw)
+                        break
+                    raw += piece
+                    sure = grounding.settled(raw, case.context)
+                    if len(sure) > len(shown):
+                        yield sure[len(shown) :]
+                        shown = sure
+            finally:
+                close = getattr(pieces, "close", None)
+                if close is not None:
+                    close()
+        if generation is None:
+            raise BackendError("The generator's stream ended without its final Generation.",
+                               "Run graft.testing's conformance suite on the backend.")  # fmt: skip
+        answer = self._finish(case, generation, time.perf_counter() - started)
+        if len(answer.text) > len(shown):
+            yield answer.text[len(shown) :]
+        yield answer
+
+    def _generate(self, asked: list[list[Message]]) -> list[Generation]:
+        if not asked:
+            return []
+        return self.generator.generate(
+            asked, max_tokens=self.max_tokens, temperature=self.temperature, seed=self.seed
+        )
+
+    def _prepare(self, questions: Sequence[Sequence[Message]]) -> list[_Case]:
+        """Search for each question and build its prompt."""
+        if self.search is None:
+            return [_Case(self._prompt(question, None), Context(), 0, {}) for question in questions]
+        found = self.search([search_query(question) for question in questions]) if questions else []
+        return [self._grounded(question, one) for question, one in zip(questions, found, strict=True)]
+
+    def _grounded(self, question: Sequence[Message], found: Retrieved) -> _Case:
+        context, trimmed = found.context, 0
+        weak = (
+            self.min_score is not None and found.best_dense is not None and found.best_dense < self.min_score
+        )
+        if weak or not context.passages:
+            return _Case(None, context, 0, found.timings)
+        if self.prompt_budget is not None:
+            context, trimmed = grounding.trim(
+                context,
+                lambda some: self.generator.count_tokens(self._prompt(question, some)),
+                self.prompt_budget,
+            )
+            if not context.passages:
+                raise DataError(
+                    f"The question leaves no room for a single passage in a prompt of {self.prompt_budget} tokens.",
+                    "Ask a shorter question, or use smaller chunks or a model that takes longer prompts.",
+                )
+        return _Case(self._prompt(question, context), context, trimmed, found.timings)
+
+    def _prompt(self, question: Sequence[Message], context: Context | None) -> list[Message]:
+        return prompts.build(question, context, self.instructions)
+
+    def _finish(self, case: _Case, generation: Generation, total: float) -> Answer:
+        text, citations, dropped = grounding.resolve_citations(generation.text, case.context)
+        timings = {**case.timings, **generation.timings, "total": total}
+        return Answer(
+            text,
+            variant=self.name,
+            citations=citations,
+            passages=case.context.passages,
+            abstained=case.prompt is None or self.is_abstention(text),
+            dropped_citations=dropped,
+            trimmed_passages=case.trimmed,
+            usage=generation.usage,
+            finish=generation.finish,
+            timings=timings,
+            cost=None if self.price is None else self.price(generation.usage, timings),
+            fingerprint=self.fingerprint,
+        )
+
+
+_UNASKED = Generation(prompts.ABSTENTION)
+
+
+def search_query(conversation: Sequence[Message]) -> str:
+    """Return what to search for: the last user turn, led by the user turn before it when the last one leans on it.
+
+    It leans when it has fewer than four words ("And in Spain?") or holds a word that refers back ("When was it
+    built?"). A rule, not a rewrite by a model: it costs nothing and the same conversation always gives the same query.
+    """
+    turns = [turn.content for turn in conversation if turn.role == "user"]
+    last = turns[-1]
+    words = re.findall(r"[\w']+", last.lower())
+    leans = len(words) < _SHORT or not _REFERRING.isdisjoint(words)
+    return f"{turns[-2]}\n{last}" if leans and len(turns) > 1 else last
+
+
+def _conversation(question: str | Sequence[Message]) -> Sequence[Message]:
+    """Return the question as a conversation. Raises DataError when it does not end with something a user said."""
+    turns = [Message("user", question)] if isinstance(question, str) else question
+    if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
+        raise DataError(
+            "The conversation does not end with a question.", "Make a non-empty user turn its last one."
+        )
+    return turns
