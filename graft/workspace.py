@@ -18,11 +18,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +179,16 @@ def read_lines(path: Path) -> list[Any]:
             with path.open("r+b") as handle:
                 handle.truncate(len(whole))
     return [json.loads(line) for line in whole.decode("utf-8").splitlines() if line]
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes in hex, computed once for a path, size and modification time."""
+    with guard(path):
+        state = path.stat()
+        return _file_hash(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _file_hash(path: Path, _size: int, _modified: int) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
