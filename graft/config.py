@@ -276,7 +276,7 @@ def _check(config: Config) -> None:
     """Check what no single type says."""
     unknown = [name for name in config.evaluation.variants if name not in VARIANTS]
     if unknown:
-        raise ConfigError(f"Unknown variant {unknown[0]!r} in [evaluation].", f"Known: {', '.join(VARIANTS)}.")
+        raise ConfigError(f"'variants' in [evaluation] names {unknown[0]!r}, which is none.", f"Known: {', '.join(VARIANTS)}.")
     for section, key, low, high in [
         ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000), ("generation", "max_tokens", 1, 100_000),
         ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),

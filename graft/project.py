@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from graft.parts import Parts
     from graft.verbs.build import BuildReport
     from graft.verbs.compare import Decided
-    from graft.verbs.init import Written
+    from graft.verbs.init import Outcome
 
 
 class Project:
@@ -34,7 +34,7 @@ class Project:
         self.config = settings.read(self.root / settings.FILE)
 
     @staticmethod
-    def init(path: str | Path = ".", *, force: bool = False) -> Written:
+    def init(path: str | Path = ".", *, force: bool = False) -> Outcome:
         """Look at a folder of files and write a commented graft.toml that works on it."""
         from graft.verbs.init import init
 

@@ -33,7 +33,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Outcome:
     """The new project file and what it was based on."""
 
     path: Path
@@ -54,7 +54,7 @@ class Written:
         return "\n".join(lines)
 
 
-def init(folder: Path, *, force: bool = False) -> Written:
+def init(folder: Path, *, force: bool = False) -> Outcome:
     """Write `folder`/graft.toml. Raises ConfigError when there is one already, or nothing to index."""
     path = folder / settings.FILE
     if not folder.is_dir():
@@ -66,7 +66,7 @@ def init(folder: Path, *, force: bool = False) -> Written:
         known = ", ".join(sorted(_suffixes()))
         raise ConfigError(f"There is nothing to index in {folder}.", f"Put documents there; GRAFT reads {known}.")
     write_text(path, render(found, name=folder.resolve().name))
-    return Written(path, found)
+    return Outcome(path, found)
 
 
 def look(folder: Path) -> Found:
@@ -143,8 +143,8 @@ def render(found: Found, *, name: str) -> str:
         for entry in dataclasses.fields(kind):
             lines += [f"# {line}" for line in comments[entry.name].splitlines()]
             value = chosen.get((section, entry.name), entry.default)
-            written = f"{entry.name} = {_toml(value)}" if value is not None else f"{entry.name} = …"
-            lines.append(written if (section, entry.name) in chosen else f"# {written}")
+            line = f"{entry.name} = {written(value)}" if value is not None else f"{entry.name} ="
+            lines.append(line if (section, entry.name) in chosen else f"# {line}")
         lines.append("")
     return "\n".join(lines)
 
@@ -159,17 +159,17 @@ def field_comments(kind: type) -> dict[str, str]:
     return comments
 
 
-def _toml(value: Any) -> str:
+def written(value: Any) -> str:
     """Write a default as TOML."""
     if isinstance(value, settings.Backend):
-        options = "".join(f", {key} = {_toml(option)}" for key, option in value.options.items())
+        options = "".join(f", {key} = {written(option)}" for key, option in value.options.items())
         return f'{{ name = "{value.name}"{options} }}'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(written(item) for item in value) + "]"
     if value is dataclasses.MISSING or (isinstance(value, dict) and not value):
         return "{}"
     return str(value)
