@@ -1,0 +1,1 @@
+"""The demo project's data: `build` writes examples/handbook from `content/`, `verify` checks it."""
