@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from graft.errors import LeakError, nearest
-from graft.tuning.leaks import find_leaks, near_duplicates, normalise
+from graft.errors import nearest
+from graft.tuning.leaks import near_duplicates, normalise, refuse_leaks
 from graft.types import Example
 
 ENOUGH = 100
@@ -63,14 +63,15 @@ def check_examples(
     examples: Sequence[Example],
     *,
     questions: Sequence[tuple[str, str]] = (),
-    count_tokens: Callable[[Example], int] | None = None,
+    count_tokens: Callable[[str], int] | None = None,
     max_tokens: int = 0,
     known_documents: Collection[str] | None = None,
 ) -> Checked:
     """Return the examples that may be trained on and what was found.
 
     `questions` are the held-out (id, text) pairs: a leak raises LeakError that lists both sides. `count_tokens` gives
-    the length of an example as trained (prompt and answer); longer than `max_tokens` is refused, never cut.
+    the tokens of a text: an example longer than `max_tokens` is refused, never cut (the trainer refuses by the exact
+    length of its row as well).
     `known_documents` are the indexed document ids; None skips that check.
     """
     findings: list[Finding] = []
@@ -86,23 +87,6 @@ def check_examples(
     _warn_few(kept, findings)
     _warn_imbalance(kept, findings)
     return Checked(tuple(kept), tuple(findings))
-
-
-def refuse_leaks(examples: Sequence[Example], questions: Sequence[tuple[str, str]]) -> None:
-    """Raise LeakError when a held-out question occurs among the examples."""
-    leaks = find_leaks(examples, questions)
-    if not leaks:
-        return
-    listed = "\n  ".join(
-        f"question {leak.question} = example {leak.example} ({leak.kind})" for leak in leaks[:20]
-    )
-    more = f"\n  … and {len(leaks) - 20} more" if len(leaks) > 20 else ""
-    hit = len({leak.question for leak in leaks})
-    raise LeakError(
-        f"{hit} held-out question{'s' * (hit > 1)} also stand in the training examples, so the comparison would mean "
-        f"nothing:\n  {listed}{more}\n",
-        "Remove either the example or the question of each pair.",
-    )
 
 
 def _place(example: Example) -> str:
@@ -143,11 +127,11 @@ def _without_duplicates(examples: Sequence[Example], findings: list[Finding]) ->
 
 
 def _without_too_long(
-    examples: Sequence[Example], count_tokens: Callable[[Example], int], most: int, findings: list[Finding]
+    examples: Sequence[Example], count_tokens: Callable[[str], int], most: int, findings: list[Finding]
 ) -> list[Example]:
     kept = []
     for example in examples:
-        length = count_tokens(example)
+        length = sum(map(count_tokens, [*(turn.content for turn in example.messages), example.output]))
         if length <= most:
             kept.append(example)
             continue

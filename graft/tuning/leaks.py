@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from graft.errors import LeakError
 from graft.types import Example
 
 # 13 words: the length that GPT-3's contamination study settled on (Brown et al. 2020, appendix C), which also ignores
@@ -77,6 +78,23 @@ def find_leaks(examples: Sequence[Example], questions: Sequence[tuple[str, str]]
         Leak(examples[right].id, questions[left][0], kind, similarity)
         for (left, right), (kind, similarity) in sorted(found.items())
     ]
+
+
+def refuse_leaks(examples: Sequence[Example], questions: Sequence[tuple[str, str]]) -> None:
+    """Raise LeakError when a held-out question occurs among the examples."""
+    leaks = find_leaks(examples, questions)
+    if not leaks:
+        return
+    listed = "\n  ".join(
+        f"question {leak.question} = example {leak.example} ({leak.kind})" for leak in leaks[:20]
+    )
+    more = f"\n  … and {len(leaks) - 20} more" if len(leaks) > 20 else ""
+    hit = len({leak.question for leak in leaks})
+    raise LeakError(
+        f"{hit} held-out question{'s' * (hit > 1)} also stand in the training examples, so the comparison would mean "
+        f"nothing:\n  {listed}{more}\n",
+        "Remove either the example or the question of each pair.",
+    )
 
 
 def near_duplicates(texts: Sequence[str]) -> list[tuple[int, int, float]]:

@@ -1,0 +1,304 @@
+"""Local models: a name → a folder → a loaded model and tokenizer, once per process.
+
+Weights come from safetensors only and no code of the model's is run. A plain LoRA adapter is merged into the weights
+at load (in fp32, `graft.backends.lora`), which saves importing peft and a quarter of each step; anything else goes
+through peft.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from graft.backends.lora import is_plain_lora, merge_plain_lora
+from graft.errors import BackendError, ConfigError, MissingExtra
+from graft.types import content_hash
+from graft.workspace import file_hash
+
+# Before torch and the hub client are imported: no telemetry; and OpenMP workers sleep at barriers instead of
+# spinning, since on a busy 2-core machine spinning cost a factor of 70 (183 → 2.4 tokens/s).
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if (os.cpu_count() or 1) <= 4:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+PACKAGED = Path(__file__).parent.parent / "models"
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+# Below this many parameters fp32 is as fast as bf16 on a CPU, and answers do not depend on batch mates.
+SMALL = 200_000_000
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_NEEDED = ("config.json", "tokenizer_config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in evaluation mode and its tokenizer. `fingerprint` is that of the base: configuration, weights,
+    tokenizer and chat template. `stop` holds the tokens that end an answer; `context` the tokens it can read."""
+
+    model: Any
+    tokenizer: Any
+    fingerprint: str
+    stop: frozenset[int]
+    context: int
+
+
+# --- where it is -----------------------------------------------------------------------------------------------------
+
+
+def resolve(name: str) -> Path | str:
+    """Return the folder of the model, or its hub id when it has to come from the Hugging Face hub.
+
+    `name` is a packaged model ("nano"), a folder, or a hub id ("org/model"). Raises ConfigError.
+    """
+    packaged, folder = PACKAGED / name, Path(name).expanduser()
+    if "/" not in name and packaged.is_dir():
+        return check_folder(packaged)
+    if folder.is_dir():
+        return check_folder(folder)
+    if _HUB_ID.fullmatch(name) and not name.startswith("."):
+        return name
+    shipped = sorted(path.name for path in PACKAGED.iterdir() if path.is_dir()) if PACKAGED.is_dir() else []
+    raise ConfigError(
+        f"No model {name!r}: it is neither a packaged model ({', '.join(shipped) or 'none'}) nor a folder "
+        f"({folder.absolute()}), and not a hub id (org/model).",
+        "Give a folder with config.json, the tokenizer and *.safetensors, or a hub id.",
+    )
+
+
+def check_folder(folder: Path) -> Path:
+    """Return the folder when it holds a whole model; else ConfigError says which file is missing."""
+    missing = [name for name in _NEEDED if not (folder / name).is_file()]
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        missing.append("tokenizer.json")
+    missing += [path.name for path in _weights(folder) if not path.is_file()]
+    if not missing:
+        return folder
+    pickled = sorted(path.name for path in folder.glob("*.bin"))
+    note = f" ({pickled[0]} is a pickle: GRAFT reads safetensors only; convert it.)" if pickled else ""
+    raise ConfigError(f"The model folder {folder} lacks {', '.join(missing)}.{note}",
+                      "Copy or download the whole model again.")  # fmt: skip
+
+
+def _weights(folder: Path) -> list[Path]:
+    """Return the weight files that the folder should have."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return [folder / name for name in sorted(set(shards))]
+    return [folder / "model.safetensors"]
+
+
+def locate(name: str) -> Path:
+    """Return the model's folder on this machine, after a download when it is a hub id."""
+    found = resolve(name)
+    if isinstance(found, Path):
+        return found
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    patterns = ["*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"]
+    try:
+        return check_folder(Path(snapshot_download(found, allow_patterns=patterns)))
+    except LocalEntryNotFoundError as error:
+        raise ConfigError(f"The model {name!r} is not on this machine and the hub cannot be reached.",
+                          f"Download it where there is a network (hf download {name}) and give its folder.") from error  # fmt: skip
+    except (HfHubHTTPError, OSError) as error:
+        raise ConfigError(f"The model {name!r} cannot be fetched: {error}.",
+                          "Check the id, and for a gated model log in with `hf auth login`.") from error  # fmt: skip
+
+
+def base_fingerprint(name: str) -> str:
+    """Return the hash of all that decides what the base model says: configuration, weights, tokenizer, template."""
+    return _folder_fingerprint(locate(name))
+
+
+def _folder_fingerprint(folder: Path) -> str:
+    files = [
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "chat_template.jinja",
+    ]
+    present = [folder / name for name in files if (folder / name).is_file()]
+    return content_hash(*(f"{path.name}:{file_hash(path)}" for path in [*present, *_weights(folder)]))
+
+
+# --- loading -------------------------------------------------------------------------------------------------------
+
+_CACHE: dict[tuple[str, ...], LoadedModel] = {}
+_LOCK = threading.Lock()
+
+
+def load(
+    name: str,
+    adapter: Path | str | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    *,
+    load_in_4bit: bool = False,
+) -> LoadedModel:
+    """Return the model, from this process's cache when it is the same model, adapter and type.
+
+    Raises ConfigError for a wrong name, folder or adapter, BackendError when the weights cannot be loaded.
+    """
+    folder = locate(name)
+    fingerprint = _folder_fingerprint(folder)
+    adapter = Path(adapter) if adapter else None
+    stamp = adapter_files_hash(adapter) if adapter else ""
+    key = (str(folder), fingerprint, str(adapter), stamp, dtype, device, str(load_in_4bit))
+    with _LOCK:
+        if key not in _CACHE:
+            _CACHE[key] = _load(folder, fingerprint, adapter, dtype, device, load_in_4bit)
+        return _CACHE[key]
+
+
+def adapter_files_hash(adapter: Path) -> str:
+    """Return the hash of an adapter's configuration and weights. Raises ConfigError when one is missing."""
+    files = [adapter / "adapter_config.json", adapter / "adapter_model.safetensors"]
+    for path in files:
+        if not path.is_file():
+            raise ConfigError(
+                f"The adapter folder {adapter} lacks {path.name}.", "Train it again with `graft build`."
+            )
+    return content_hash(*(file_hash(path) for path in files))
+
+
+def _load(
+    folder: Path, fingerprint: str, adapter: Path | None, dtype: str, device: str, load_in_4bit: bool
+) -> LoadedModel:
+    tokenizer = load_tokenizer(folder)
+    model = load_base(folder, dtype, device, load_in_4bit=load_in_4bit)
+    if adapter is not None:
+        model = _with_adapter(model, adapter, quantized=load_in_4bit)
+    model.eval()
+    return LoadedModel(model, tokenizer, fingerprint, _stop_tokens(model, tokenizer), context_length(folder))
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return the tokenizer, padding on the left."""
+    _quiet()
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, padding_side="left")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(folder: Path, dtype: str = "auto", device: str = "auto", *, load_in_4bit: bool = False) -> Any:
+    """Return the base model on its device, not cached: a trainer changes it."""
+    _quiet()
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    place = pick_device(device)
+    kind = pick_dtype(folder, dtype, place)
+    extra: dict[str, Any] = {"quantization_config": four_bit(kind)} if load_in_4bit else {}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            dtype=kind,
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+            **extra,
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError, torch.OutOfMemoryError) as error:
+        raise BackendError(f"The model in {folder} cannot be loaded: {error}.",
+                           "Check that the folder is whole and that this version of transformers knows the model.") from error  # fmt: skip
+    return model if load_in_4bit else model.to(place)
+
+
+def _quiet() -> None:
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def pick_device(device: str) -> str:
+    """Return "cuda", "mps" or "cpu" for "auto", else the device as given."""
+    if device != "auto":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def pick_dtype(folder: Path, dtype: str, device: str) -> Any:
+    """Return the torch type: for "auto" fp32 for a small model on a CPU, else bf16 where the hardware has it."""
+    import torch
+
+    if dtype != "auto":
+        return getattr(torch, dtype)
+    size = sum(path.stat().st_size for path in _weights(folder)) // 2
+    if device == "cpu":
+        return torch.float32 if size < SMALL or not cpu_has_bf16() else torch.bfloat16
+    return torch.bfloat16 if device != "cuda" or torch.cuda.is_bf16_supported() else torch.float16
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies in bf16 (AVX512_BF16 or AMX): elsewhere bf16 is emulated and slower than fp32."""
+    import torch
+
+    capability: Iterator[bool] = (
+        bool(getattr(torch.cpu, name, lambda: False)())
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
+    )
+    return any(capability)
+
+
+def four_bit(compute: Any) -> Any:
+    """Return the NF4 configuration. Raises MissingExtra without bitsandbytes."""
+    try:
+        import bitsandbytes  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtra("4-bit loading", "bitsandbytes", "qlora") from error
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )
+
+
+def _with_adapter(model: Any, adapter: Path, *, quantized: bool) -> Any:
+    import torch
+
+    if model.dtype == torch.float32 and not quantized and is_plain_lora(adapter):
+        return merge_plain_lora(model, adapter)
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
+
+
+def _stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    from graft.backends.chat import end_of_turn
+
+    own = model.generation_config.eos_token_id
+    listed = own if isinstance(own, list) else [own]
+    ids = {end_of_turn(tokenizer), tokenizer.eos_token_id, *listed}
+    return frozenset(int(token) for token in ids if token is not None)
+
+
+def context_length(folder: Path) -> int:
+    """Return how many tokens the model reads, prompt and answer: the smaller of what the network and the tokenizer
+    say."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    tokenizer = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    network = config.get("text_config", config).get("max_position_embeddings")
+    known = [int(length) for length in (network, tokenizer.get("model_max_length")) if length]
+    # Some tokenizers write 10^30 for "unknown"; without any figure, 2048 is what the oldest models of use read.
+    return min(known, default=2048)
