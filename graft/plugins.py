@@ -11,11 +11,13 @@ import dataclasses
 import typing
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graft.errors import ConfigError, GraftError, MissingExtra, UnknownName, nearest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 KINDS = ("loader", "chunker", "embedder", "store", "reranker", "generator", "trainer", "metric")
 
@@ -28,6 +30,8 @@ EXTRAS = {
 
 @cache
 def _registered(kind: str) -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # 60 ms that `graft --help` need not take
+
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=f"graft.{kind}s"):
         known = found.get(point.name)
