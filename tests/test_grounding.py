@@ -67,6 +67,12 @@ def test_the_quote_is_the_best_supporting_part(claim, quote):
     assert LEAVE[start:end] == quote
 
 
+def test_scripts_without_spaces_are_quoted_by_sentence_too():
+    passage = "休暇は25日です。申請は上司に出します。"
+    start, end = quote_span("申請は誰に出しますか", passage)
+    assert passage[start:end] == "申請は上司に出します。"
+
+
 MARKUP = st.lists(
     st.sampled_from(["[1]", "[2]", "[9]", "[1, 9]", "[", "]", "(", ")", " ", "\n", "`", "```", '{"', '"', ".", ",", "days", "7"]),
     max_size=14,

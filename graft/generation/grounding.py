@@ -16,11 +16,14 @@ from graft.generation.prompts import ABSTENTION
 from graft.sentences import sentence_spans
 from graft.types import Citation, Context, Passage
 
-# "[1]", "[1, 2]". At most three digits, so that "[2019]" stays what the author wrote.
-_MARKER = re.compile(r"\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]")
+# "[1]", "[1, 2]". At most two digits, so that "[2019]" stays what the author wrote.
+_MARKER = re.compile(r"\[\s*\d{1,2}(?:\s*[,;]\s*\d{1,2})*\s*\]")
 # What more text could still change: white space, an opening bracket, whole markers and the start of one.
 _UNSETTLED = re.compile(r"[\s(]*(?:\[[\d\s,;]*\][\s)]*)*(?:\[[\d\s,;]*)?\Z")
-_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
+# A figure, a character of a script written without spaces (Thai to Lao, kana, Chinese), or a word.
+_WORD = re.compile(
+    r"\d+(?:[.,]\d+)*|[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|[^\W\d_\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+"
+)
 # A second sentence joins the quote only when it adds this share of the claim's weight: below it, quotes of unrelated
 # neighbours appear (a shared word such as "days" weighs about .1 of an average claim).
 _WORTH_QUOTING = 0.15
@@ -162,8 +165,8 @@ def _close_gap(made: str, text: str, behind: int) -> tuple[str, int]:
     if made.endswith("(") and text[behind : behind + 1] == ")":
         made, behind = made[:-1], behind + 1
     if made[-1:] in ("", "\n"):
-        while text[behind : behind + 1] in (" ", "\t"):
-            behind += 1
+        rest = text[behind:].lstrip(" \t" if made else None)
+        behind = len(text) - len(rest)
     elif text[behind : behind + 1] in ("", *' \t\n.,;:!?)]"'):
         made = made.rstrip(" \t")
     return made, behind
