@@ -1,0 +1,77 @@
+"""What goes with a verdict: what would change it, what drove it, when it pays and what to fix next.
+
+Turns numbers that are already decided into printed lines; decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graft.decision.case import Case
+from graft.decision.cost import Running, break_even
+from graft.decision.failures import CAUSES
+from graft.decision.verdict import Verdict
+
+Failures = Mapping[str, Mapping[str, tuple[str, ...]]]
+
+
+def sensitivity_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the settings under which the verdict would be another one, or that there is none."""
+
+    def told(row: Mapping[str, Any]) -> str:
+        verdict = row["variant"] or " or ".join(row["candidates"]) or "nothing"
+        return f"at {row['what']} {row['at']:g}: {row['kind']} {verdict}"
+
+    flips = [told(row) for row in rows if row["changes"]]
+    return [f"would change it: {line}" for line in flips] or [
+        "would change it: none of the settings tried (wrong / right 0.5 to 4, prices x 0.5 and 2, volume x 0.1 and 10)"
+    ]
+
+
+def best_two(case: Case, left: Sequence[str]) -> tuple[str, ...]:
+    """Return the two with the highest utility, the best first (one when there is only one)."""
+    return tuple(sorted(left, key=lambda name: -float(case.utility(name).mean()))[:2])
+
+
+def drivers(case: Case, pair: Sequence[str]) -> tuple[str, ...]:
+    """Return the questions on which the two differ in what the answer is worth, the largest difference first."""
+    if len(pair) < 2:
+        return ()
+    size = np.abs(case.worth(pair[0]) - case.worth(pair[1]))
+    order = np.argsort(-size, kind="stable")
+    return tuple(case.questions[k] for k in order if size[k] > 1e-9)
+
+
+def break_even_line(case: Case, pair: Sequence[str]) -> list[str]:
+    """From how many answers a month the one with the higher fixed cost pays, its better answers counted as money."""
+    fixed = {name: case.monthly.get(name, 0.0) for name in pair}
+    low, high = sorted(pair, key=lambda name: fixed[name])
+    if fixed[low] == fixed[high] or None in (case.query[low], case.query[high]):
+        return []
+    per_answer = {name: -float(case.utility(name).mean()) - fixed[name] / case.volume for name in pair}
+    volume = break_even(
+        0,
+        Running(per_answer[low], hosting=fixed[low]),
+        0,
+        Running(per_answer[high], hosting=fixed[high]),
+        months=1,
+    )
+    told = "never" if volume is None else f"from {volume:,.0f} answers a month"
+    return [
+        f"break-even: {high} (${fixed[high] - fixed[low]:,.2f} a month more) pays {told}; you plan {case.volume:,.0f}"
+    ]
+
+
+def failure_lines(verdict: Verdict, failures: Failures) -> list[str]:
+    """Return what to work on next in each variant still in question, with the first question ids behind it."""
+    lines = []
+    for name in verdict.candidates:
+        for reason, ids in failures.get(name, {}).items():
+            some = ", ".join(ids[:5]) + (", ..." if len(ids) > 5 else "")
+            lines.append(
+                f"fix next in {name}: {reason}, {len(ids)} questions ({some}): {CAUSES.get(reason, '')}"
+            )
+    return lines
