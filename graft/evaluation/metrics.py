@@ -1,0 +1,71 @@
+"""The catalogue of metrics, and scoring: questions × rows → one number, or a null with its reason, each.
+
+The mean, the interval and the test come later (decision/). Another package adds a metric by an entry point in the group
+`graft.metrics`: a MetricCard, or a function (Question, Row) → Value. Knows no variant and no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from graft import plugins
+from graft.errors import UnknownName
+from graft.evaluation import metrics_answers, metrics_evidence, metrics_usage
+from graft.evaluation.cards import Case, MetricCard, card_of
+from graft.evaluation.groundedness import inverse_frequency
+from graft.types import Evidence, Question, Row, Value
+
+METRICS: dict[str, MetricCard] = {
+    card.name: card for card in (*metrics_answers.CARDS, *metrics_evidence.CARDS, *metrics_usage.CARDS)
+}
+"""The metrics that come with GRAFT, in the order in which they are shown."""
+
+EvidenceText = Callable[[Evidence], str | None]
+
+
+def metric_names() -> list[str]:
+    """Return the names of all metrics, GRAFT's own first, without importing those of other packages."""
+    return [*METRICS, *(name for name in plugins.names("metric") if name not in METRICS)]
+
+
+def metric_card(name: str) -> MetricCard:
+    """Return the card of a metric, GRAFT's own or another package's. Raises UnknownName with the nearest names."""
+    if name in METRICS:
+        return METRICS[name]
+    if name not in plugins.names("metric"):
+        raise UnknownName("metric", name, metric_names())
+    return card_of(name, plugins.load("metric", name))
+
+
+def score(
+    questions: Sequence[Question],
+    rows: Iterable[Row],
+    metrics: Sequence[str] | None = None,
+    *,
+    evidence_text: EvidenceText = lambda _: None,
+) -> dict[str, list[Value]]:
+    """Return, for each metric, one Value a question, in the order of `questions`.
+
+    `metrics` are names (None: all). `evidence_text` looks up the text of a piece of gold evidence, or returns None. The
+    weights of words come from the gold evidence of all questions, so they are the same for every variant.
+    """
+    by_question = {row.question: row for row in rows}
+    texts = {evidence: evidence_text(evidence) for question in questions for evidence in question.evidence}
+    weights = inverse_frequency(text for text in texts.values() if text)
+    cards = [metric_card(name) for name in (metric_names() if metrics is None else metrics)]
+    scored: dict[str, list[Value]] = {card.name: [] for card in cards}
+    for question in questions:
+        row = by_question.get(question.id)
+        case = None if row is None else _case(question, row, texts, weights)
+        for card in cards:
+            scored[card.name].append(
+                Value(None, "the question was not put to this variant") if case is None else card(case)
+            )
+    return scored
+
+
+def _case(
+    question: Question, row: Row, texts: Mapping[Evidence, str | None], weights: Mapping[str, float]
+) -> Case:
+    found = tuple(text for evidence in dict.fromkeys(question.evidence) if (text := texts[evidence]))
+    return Case(question, row, found, weights)

@@ -1,0 +1,192 @@
+"""Metrics of what an answer says: right, wrong, declined, in the agreed format.
+
+Functions Case → Value with their cards. A failed row (error, timeout) counts as wrong where correctness is measured, so
+that a variant cannot gain by failing on what it does not know (intent to treat); everywhere else it is null.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import Any
+
+from graft.evaluation.cards import Case, MetricCard
+from graft.evaluation.correctness import RIGHT, exact_match, token_f1
+from graft.evaluation.correctness import correctness as score_correctness
+from graft.evaluation.text import strip_citations
+from graft.types import Value
+
+NOT_ANSWERABLE = Value(None, "the question is not answerable")
+ANSWERABLE = Value(None, "the question is answerable")
+NO_GOLD = Value(None, "the question has no reference answer")
+FAILED = Value(None, "the row failed")
+
+
+def _gradable(case: Case) -> Value | None:
+    """Return the null that keeps a question from being graded against references, or None."""
+    if not case.question.answerable:
+        return NOT_ANSWERABLE
+    return None if case.question.answers else NO_GOLD
+
+
+def correctness(case: Case) -> Value:
+    """Return 0–1 against the references; an abstention and a failure are 0."""
+    null = _gradable(case)
+    if null is not None:
+        return null
+    if case.failed or case.abstained:
+        return Value(0.0)
+    return Value(score_correctness(case.said, case.question.answers))
+
+
+def correct(case: Case) -> Value:
+    """Return 1 when correctness is .5 and above."""
+    score = correctness(case)
+    return score if score.value is None else Value(float(score.value >= RIGHT))
+
+
+def em(case: Case) -> Value:
+    """Return 1 when the answer is one of the references, normalised; an abstention and a failure are 0."""
+    null = _gradable(case)
+    if null is not None:
+        return null
+    return Value(0.0 if case.failed or case.abstained else exact_match(case.said, case.question.answers))
+
+
+def f1(case: Case) -> Value:
+    """Return the best token-F1 with a reference; an abstention and a failure are 0."""
+    null = _gradable(case)
+    if null is not None:
+        return null
+    return Value(0.0 if case.failed or case.abstained else token_f1(case.said, case.question.answers))
+
+
+def truthfulness(case: Case) -> Value:
+    """Return +1 right, 0 declined, −1 wrong; on an unanswerable question +1 declined, −1 answered."""
+    if case.failed:
+        return Value(-1.0)
+    if not case.question.answerable:
+        return Value(1.0 if case.abstained else -1.0)
+    if case.abstained:
+        return Value(0.0)
+    right = correct(case)
+    return right if right.value is None else Value(1.0 if right.value else -1.0)
+
+
+def wrong(case: Case) -> Value:
+    """Return 1 when a wrong answer was given; declining is 0, a failure gives no answer and is null."""
+    if case.failed:
+        return FAILED
+    if case.abstained:
+        return Value(0.0)
+    if not case.question.answerable:
+        return Value(1.0)
+    right = correct(case)
+    return right if right.value is None else Value(1.0 - right.value)
+
+
+def abstain_recall(case: Case) -> Value:
+    """Return 1 when an unanswerable question was declined."""
+    if case.question.answerable:
+        return ANSWERABLE
+    return FAILED if case.failed else Value(float(case.abstained))
+
+
+def over_refusal(case: Case) -> Value:
+    """Return 1 when an answerable question was declined."""
+    if not case.question.answerable:
+        return NOT_ANSWERABLE
+    return FAILED if case.failed else Value(float(case.abstained))
+
+
+def follows_format(case: Case) -> Value:
+    """Return 1 when the answer keeps its contract, as it stands or without its citation markers."""
+    contract, answer = case.question.format, case.row.answer
+    if not contract:
+        return Value(None, "the question has no format contract")
+    if case.failed or answer is None:
+        return FAILED
+    texts = (answer.text.strip(), strip_citations(answer.text))
+    return Value(float(any(_keeps(json.dumps(contract, sort_keys=True), text) for text in texts)))
+
+
+def _keeps(contract: str, text: str) -> bool:
+    pattern, validator = _compiled(contract)
+    if pattern is not None and pattern.fullmatch(text) is None:
+        return False
+    if validator is None:
+        return True
+    try:
+        return bool(validator.is_valid(json.loads(text)))
+    except (ValueError, RecursionError):
+        return False
+
+
+@lru_cache(256)
+def _compiled(contract: str) -> tuple[re.Pattern[str] | None, Any]:
+    """Return the pattern and the JSON Schema validator of a contract (as JSON text, to be a key of the cache)."""
+    loaded = json.loads(contract)
+    pattern = re.compile(loaded["regex"]) if "regex" in loaded else None
+    if "schema" not in loaded:
+        return pattern, None
+    from jsonschema.validators import validator_for
+
+    return pattern, validator_for(loaded["schema"])(loaded["schema"])
+
+
+CARDS = (
+    MetricCard(
+        "truthfulness", "+1 right, 0 declined, −1 wrong; mean", "higher", "−1–1", "B",
+        "What an answer is worth when a wrong one costs as much as a right one gains (CRAG). On an unanswerable question "
+        "declining is right (+1) and any answer is wrong (−1). A failed row is −1. Read it beside accuracy.",
+        truthfulness,
+        ("A variant that declines everything scores 0 on answerable questions: better than one that is mostly wrong.",),
+        ("answers",),
+    ),
+    MetricCard(
+        "correctness",
+        "best over references: number match, or yes/no match, or ½ word recall + ½ number recall; declined = 0", "higher", "0–1", "B",
+        "How right the answer is, without a judge. Measured numbers agree within 1 %, plain whole numbers exactly. Agrees "
+        "with human grades at κ .73 (2,400 answers) and ranks systems at ρ .97. Answerable questions only.",
+        correctness,
+        ("A right answer in other words than the reference's scores low.",
+         "It counts what is there, not what is too much: an answer that recites the whole context scores high. Read f1 beside it."),
+        ("answers",),
+    ),
+    MetricCard(
+        "correct", "1 when correctness ≥ .5", "higher", "share", "B",
+        "Accuracy: the share of answerable questions answered right. The cut-off is flat from .3 to .7.",
+        correct, ("See correctness.",), ("answers",),
+    ),
+    MetricCard(
+        "wrong", "1 when answered and not right", "lower", "share", "B",
+        "The share of questions that got a factually wrong answer, over answerable and unanswerable ones.",
+        wrong, ("A right answer in unexpected words counts as wrong.",), ("answers",),
+    ),
+    MetricCard(
+        "em", "N(answer) = N(reference) for any reference", "higher", "share", "A",
+        "Exact match after SQuAD's normalisation. Exact as a measurement; strict as a measure of quality.",
+        em, ("“The budget is $1,200.” is no match for “$1,200”.",), ("answers",),
+    ),
+    MetricCard(
+        "f1", "2 · |shared words| / (|answer| + |reference|), best reference", "higher", "0–1", "B",
+        "Token F1 as in SQuAD; character bigrams for scripts without spaces. Penalises long answers.",
+        f1, ("A full sentence around a short right answer scores about .3.",), ("answers",),
+    ),
+    MetricCard(
+        "abstain_recall", "declined / unanswerable questions", "higher", "share", "B",
+        "How often a question that the documents cannot answer was declined.",
+        abstain_recall, ("A refusal in unusual words is missed (recall of the pattern .90, precision .93).",), (),
+    ),
+    MetricCard(
+        "over_refusal", "declined / answerable questions", "lower", "share", "B",
+        "How often a question that could be answered was declined.",
+        over_refusal, ("A hedged right answer (“I am not sure, but …”) counts as declined.",), (),
+    ),
+    MetricCard(
+        "format", "1 when the whole answer matches its regular expression or JSON Schema", "higher", "share", "A",
+        "Keeps the question's format contract, without repair; [n] markers may stand in the answer or not.",
+        follows_format, ("A contract that allows anything is always kept.",), ("format",),
+    ),
+)  # fmt: skip

@@ -1,0 +1,224 @@
+"""A run: one system, all questions, one row each; kept as they come, resumed where it stopped.
+
+    folder/run.json        of which system and which questions
+    folder/rows.jsonl      a Row a line, appended batch by batch
+    folder/manifest.json   written last: counts, cost, and the latency sample
+
+Knows only an Answerer, so any system can be measured: a variant, an endpoint, a file of recorded answers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from graft.errors import BackendError, BudgetExceeded, GraftError, Mismatch
+from graft.evaluation.questions import fingerprint
+from graft.protocols import Answerer, Progress
+from graft.types import Question, Row, from_dict, to_dict
+from graft.workspace import append_lines, read_json, read_lines, write_json
+
+ROWS = "rows.jsonl"
+MANIFEST = "manifest.json"
+IDENTITY = "run.json"
+# So many failures in a row are an outage, not bad luck: stop, and let the next run try these questions again.
+OUTAGE = 8
+_TIMEOUTS = {"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError"}
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """Seconds of questions answered one at a time, warm. `samples` are stages → seconds, "total" by the caller's clock."""
+
+    samples: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """The total of each question."""
+        return tuple(sample["total"] for sample in self.samples)
+
+    def percentile(self, share: float, stage: str = "total") -> float | None:
+        """Return the percentile (0–100, linear between neighbours) of a stage in seconds; None without samples."""
+        values = sorted(sample[stage] for sample in self.samples if stage in sample)
+        if not values:
+            return None
+        place = (len(values) - 1) * share / 100
+        low, high = math.floor(place), math.ceil(place)
+        return values[low] + (values[high] - values[low]) * (place - low)
+
+
+def run(
+    answerer: Answerer,
+    questions: Sequence[Question],
+    folder: Path,
+    *,
+    batch_size: int = 16,
+    latency_questions: int = 30,
+    progress: Progress | None = None,
+    budget: float | None = None,
+) -> tuple[Row, ...]:
+    """Put every question to the answerer and return the rows in the order of the questions.
+
+    Answers are produced in batches, for quality; latency is timed afterwards on `latency_questions` of them one at a
+    time. A question that fails becomes a row with status "error" or "timeout". A killed run continues behind its last
+    saved batch; a complete one asks nothing. `budget` is USD over all rows of the folder: once it is reached, what was
+    answered is saved and BudgetExceeded raised. Eight failures in a row, or nothing but failures, are an outage: they
+    are not kept, and BackendError is raised. A folder that holds another run is a Mismatch.
+    """
+    identity = {
+        "variant": answerer.name,
+        "answerer": answerer.fingerprint,
+        "questions": fingerprint(questions),
+    }
+    _claim(folder, identity)
+    wanted = {question.id for question in questions}
+    stored = (from_dict(Row, line) for line in read_lines(folder / ROWS))
+    kept = {row.question: row for row in stored if row.question in wanted}
+    if len(kept) < len(wanted) or read_json(folder / MANIFEST) is None:
+        todo = [question for question in questions if question.id not in kept]
+        _ask(answerer, todo, folder, kept, batch_size=batch_size, progress=progress, budget=budget)
+        latencies = time_answers(answerer, questions, latency_questions, progress=progress)
+        failed = sum(row.status != "ok" for row in kept.values())
+        figures = {"rows": len(kept), "failed": failed, "cost": _spent(kept), "latency": latencies.samples}
+        write_json(folder / MANIFEST, to_dict({**identity, **figures}))
+    return tuple(kept[question.id] for question in questions)
+
+
+def time_answers(
+    answerer: Answerer, questions: Sequence[Question], n: int = 30, *, progress: Progress | None = None
+) -> Latencies:
+    """Time `n` questions, spread evenly over the set, one at a time after one untimed call that warms everything up.
+
+    Questions that fail are left out: their time is that of the failure.
+    """
+    n = min(n, len(questions))
+    chosen = [questions[at * len(questions) // n] for at in range(n)]
+    samples = []
+    for number, question in enumerate(chosen[:1] + chosen):
+        started = time.perf_counter()
+        row, _ = next(_answer(answerer, [question]))
+        seconds = time.perf_counter() - started
+        if number and row.answer is not None:
+            stages = {stage: value for stage, value in row.answer.timings.items() if stage != "total"}
+            samples.append({"total": seconds, **stages})
+        if progress is not None:
+            progress(f"{answerer.name}, one at a time", number, n)
+    return Latencies(tuple(samples))
+
+
+def read_latencies(folder: Path) -> Latencies:
+    """Return the latency sample of a complete run; empty when the run is not complete."""
+    manifest = read_json(folder / MANIFEST) or {}
+    return Latencies(tuple(manifest.get("latency", ())))
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+def _claim(folder: Path, identity: dict[str, str]) -> None:
+    """Write down what the folder is a run of, or check that it is a run of the same."""
+    known = read_json(folder / IDENTITY)
+    if known is None:
+        write_json(folder / IDENTITY, identity)
+    elif known != identity:
+        changed = ", ".join(key for key in identity if known.get(key) != identity[key])
+        raise Mismatch(
+            f"{folder} holds another run: its {changed} differ.", "Use another folder, or delete this one."
+        )
+
+
+def _ask(
+    answerer: Answerer,
+    todo: Sequence[Question],
+    folder: Path,
+    kept: dict[str, Row],
+    *,
+    batch_size: int,
+    progress: Progress | None,
+    budget: float | None,
+) -> None:
+    """Ask what is left and add its rows to the file and to `kept`, batch by batch.
+
+    Failures wait in `held` until an answer shows that the system is up: so an outage leaves no rows behind that a
+    resumed run would take for finished.
+    """
+    total = len(kept) + len(todo)
+    held: list[Row] = []
+    for at in range(0, len(todo), batch_size):
+        ready: list[Row] = []
+        try:
+            for row, error in _answer(answerer, todo[at : at + batch_size]):
+                held.append(row)
+                if error is None:
+                    ready, held = ready + held, []
+                elif len(held) >= OUTAGE:
+                    raise _outage(answerer, len(held), error)
+        finally:
+            _save(folder, kept, ready)
+        if progress is not None:
+            progress(answerer.name, len(kept) + len(held), total)
+        if budget is not None and _spent(kept) >= budget and at + batch_size < len(todo):
+            raise BudgetExceeded(
+                f"The budget of ${budget:.2f} for {answerer.name} is used up after {len(kept)} of {total} questions.",
+                "Raise the budget and run the same command again: what was answered is kept.",
+            )
+    if held and not kept:
+        raise _outage(answerer, len(held), BackendError(held[-1].error))
+    _save(folder, kept, held)
+
+
+def _answer(answerer: Answerer, batch: Sequence[Question]) -> Iterator[tuple[Row, Exception | None]]:
+    """Yield a row a question, with the error of those that failed. A batch that fails is asked one by one."""
+    try:
+        answers = answerer.answer_batch([question.messages for question in batch])
+        if len(answers) != len(batch):
+            raise BackendError(f"{answerer.name} returned {len(answers)} answers to {len(batch)} questions.")  # noqa: TRY301
+    except BudgetExceeded:
+        raise
+    except Exception as error:  # noqa: BLE001  (any system can compete, so anything can be raised)
+        if len(batch) > 1:
+            for question in batch:
+                yield from _answer(answerer, [question])
+            return
+        status = "timeout" if _timed_out(error) else "error"
+        yield Row(batch[0].id, answerer.name, status, error=f"{type(error).__name__}: {error}"), error
+        return
+    for question, answer in zip(batch, answers, strict=True):
+        yield Row(question.id, answerer.name, "ok", answer), None
+
+
+def _timed_out(error: BaseException | None) -> bool:
+    """Whether a time limit is what lies behind an error. By the class's name: the clients that raise it are not imported."""
+    while error is not None:
+        if any(kind.__name__ in _TIMEOUTS for kind in type(error).__mro__):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _outage(answerer: Answerer, failures: int, error: Exception) -> GraftError:
+    if isinstance(error, GraftError):
+        message, hint = error.message, error.hint
+    else:
+        message, hint = f"{type(error).__name__}: {error}", ""
+    again = "Run the same command again when it is fixed: what was answered is kept."
+    return BackendError(
+        f"{answerer.name} failed on {failures} questions in a row. {message}", f"{hint} {again}".strip()
+    )
+
+
+def _save(folder: Path, kept: dict[str, Row], rows: Sequence[Row]) -> None:
+    if rows:
+        append_lines(folder / ROWS, [json.dumps(to_dict(row), ensure_ascii=False) for row in rows])
+        kept.update({row.question: row for row in rows})
+
+
+def _spent(kept: Mapping[str, Row]) -> float:
+    """Return the USD of all rows whose price is known."""
+    return math.fsum(
+        row.answer.cost for row in kept.values() if row.answer is not None and row.answer.cost is not None
+    )
