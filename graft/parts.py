@@ -15,7 +15,7 @@ from typing import Any
 from graft import plugins
 from graft.config import BASELINES, VARIANTS, Backend, Config
 from graft.errors import ConfigError, NotBuilt, UnknownName
-from graft.evaluation.text import is_abstention
+from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
 from graft.generation.variant import Retrieved, Variant
 from graft.protocols import Chunker, Embedder, Filter, Generator, Loader, Reranker, Store, Trainer

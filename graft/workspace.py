@@ -178,7 +178,7 @@ def read_lines(path: Path) -> list[Any]:
         if len(whole) < len(data):
             with path.open("r+b") as handle:
                 handle.truncate(len(whole))
-    return [json.loads(line) for line in whole.decode("utf-8").splitlines() if line]
+    return [json.loads(line) for line in whole.decode("utf-8").split("\n") if line]
 
 
 def file_hash(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from graft.errors import ConfigError
 from graft.evaluation.questions import read_questions
-from graft.evaluation.text import is_abstention
+from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
 from graft.parts import Parts
 from graft.protocols import Progress
