@@ -257,7 +257,9 @@ def _mark(line: _Line, levels: dict[tuple[float, bool], str]) -> str:
 def _starts_block(previous: _Line, line: _Line, leading: float) -> bool:
     """Whether the gap or the previous line's end says that a new paragraph begins."""
     gap = previous.y - line.y
-    if gap < -0.5 * line.size or gap > 1.3 * leading:  # next column, or space between paragraphs
+    goes_on = line.text[:1].islower() and not _SENTENCE_END.search(previous.text)
+    # Upwards is the next column; a larger gap is the space between paragraphs, unless a sentence runs across it.
+    if gap < -0.5 * line.size or gap > (2 if goes_on else 1.3) * leading:
         return True
     ended = bool(_SENTENCE_END.search(previous.text))
     return ended and line.left > previous.left + 0.8 * line.size and not _BULLET.match(previous.text)

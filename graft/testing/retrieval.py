@@ -288,7 +288,7 @@ class StoreConformance:
 
     def test_delete_and_add(self, store: Store) -> None:
         """A document replaced by nothing is gone; a new one is found at once."""
-        store.replace({"leave.md": ""}, [], np.zeros((0, 256), dtype=np.float32))
+        store.replace({"leave.md": ""}, [], np.zeros((0, 0), dtype=np.float32))
         assert store.documents() == {"travel.md": "v1"}
         assert self.found(store, "annual leave")["text"] == []
         new = sample_chunks("pets.md", ["Dogs are welcome on Fridays."])
@@ -352,7 +352,7 @@ class StoreConformance:
         """A second instance sees the last commit, and a later one of the first instance."""
         second = make_store()
         assert list(second.chunks()) == list(store.chunks())
-        store.replace({"travel.md": ""}, [], np.zeros((0, 256), dtype=np.float32))
+        store.replace({"travel.md": ""}, [], np.zeros((0, 0), dtype=np.float32))
         assert second.documents() == {"leave.md": "v1"}
         assert self.found(second, "trains")["text"] == []
 

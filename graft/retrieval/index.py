@@ -1,0 +1,207 @@
+"""Documents → a store that holds exactly their chunks, embedding only what changed.
+
+The store itself remembers what each document was indexed from; there is no second book to disagree with it. Every
+commit replaces whole documents atomically, so a build that was killed is finished by the next one, and ends where an
+undisturbed build would have. Searching is `search.py`'s business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from graft.errors import DataError
+from graft.protocols import Chunker, Embedder, Matrix, Progress, Store, Vector
+from graft.retrieval.cache import EmbeddingCache
+from graft.types import Chunk, Document, content_hash
+from graft.workspace import Workspace
+
+# A commit costs milliseconds and a kill loses at most the commit under way. 512 chunks are a few seconds of embedding,
+# and enough texts of like length to fill batches without padding.
+_COMMIT_CHUNKS = 512
+_ENCODE_TEXTS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What an update did. `documents` and `chunks` are what the index holds now; `added`, `changed`, `deleted` and
+    `unchanged` count documents, `empty` those without a passage; `embedded` texts went through the model, `cached`
+    chunks did not have to. `seconds` by stage: "chunk", "embed", "store"."""
+
+    documents: int
+    added: int
+    changed: int
+    deleted: int
+    unchanged: int
+    empty: int
+    chunks: int
+    embedded: int
+    cached: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Document ids by what has to be done; `states` is what each document will be stored with."""
+
+    states: dict[str, str]
+    added: list[str]
+    changed: list[str]
+    deleted: list[str]
+    foreign: list[str]
+    """Those whose vectors another embedder made."""
+
+
+class Index:
+    """A store, and how documents get into it."""
+
+    def __init__(self, workspace: Workspace, *, store: Store, embedder: Embedder, chunker: Chunker) -> None:
+        self._workspace = workspace
+        self._store = store
+        self._embedder = embedder
+        self._chunker = chunker
+
+    @classmethod
+    def open(cls, workspace: Workspace, *, store: Store, embedder: Embedder, chunker: Chunker) -> Self:
+        """Return the index of a workspace. Nothing is read or loaded yet."""
+        return cls(workspace, store=store, embedder=embedder, chunker=chunker)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what is indexed: every document with what its chunks and vectors were made from."""
+        return content_hash(*(part for item in sorted(self._store.documents().items()) for part in item))
+
+    def plan(self, documents: Sequence[Document]) -> dict[str, int]:
+        """Return how many documents an update would add, change, delete and leave, without loading a model."""
+        plan = self._plan(documents)
+        counts = {"added": len(plan.added), "changed": len(plan.changed), "deleted": len(plan.deleted)}
+        return {**counts, "unchanged": len(plan.states) - counts["added"] - counts["changed"]}
+
+    def update(self, documents: Sequence[Document], progress: Progress) -> IndexReport:
+        """Make the store hold exactly these documents.
+
+        Raises DataError when two share an id, WorkspaceError when another process is indexing or the disk is full.
+        """
+        with self._workspace.lock("index"):
+            plan = self._plan(documents)
+            run = _Update(self._store, self._embedder, self._chunker, self._workspace, plan, progress)
+            run.remove()
+            todo = {*plan.added, *plan.changed}
+            run.write([document for document in documents if document.id in todo])
+        stored = self._store.documents()
+        added = [name for name in plan.added if name not in run.empty]
+        return IndexReport(
+            documents=len(stored),
+            added=len(added),
+            changed=len(plan.changed),
+            deleted=len(plan.deleted),
+            unchanged=len(plan.states) - len(plan.added) - len(plan.changed),
+            empty=len(run.empty),
+            chunks=len(self._store),
+            embedded=run.counts["embedded"],
+            cached=run.counts["cached"],
+            seconds={stage: round(run.seconds[stage], 4) for stage in ("chunk", "embed", "store")},
+        )
+
+    def _plan(self, documents: Sequence[Document]) -> _Plan:
+        states: dict[str, str] = {}
+        for document in documents:
+            if document.id in states:
+                raise DataError(
+                    f"Two documents have the id {document.id!r}.", "Give each document an id of its own."
+                )
+            states[document.id] = self._state(document)
+        known = self._store.documents()
+        embedder = self._embedder.fingerprint
+        return _Plan(
+            states,
+            added=[name for name in states if name not in known],
+            changed=[name for name in states if name in known and known[name] != states[name]],
+            deleted=sorted(name for name in known if name not in states),
+            foreign=sorted(name for name, state in known.items() if state.split(":")[0] != embedder),
+        )
+
+    def _state(self, document: Document) -> str:
+        """Return what a document is stored with: the embedder, then the hash of text, metadata and chunker."""
+        return f"{self._embedder.fingerprint}:{content_hash(document.fingerprint, self._chunker.fingerprint)}"
+
+
+class _Update:
+    """One run of `Index.update`: the parts it needs, and what it has counted so far."""
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        chunker: Chunker,
+        workspace: Workspace,
+        plan: _Plan,
+        progress: Progress,
+    ) -> None:
+        self._store, self._embedder, self._chunker = store, embedder, chunker
+        self._cache = EmbeddingCache(workspace.embeddings, embedder.fingerprint)
+        self._plan, self._progress = plan, progress
+        self.counts = Counter[str]()
+        self.seconds = defaultdict[str, float](float)
+        self.empty: list[str] = []
+
+    def remove(self) -> None:
+        """Delete vanished documents, and all that another embedder made: its vectors answer none of our queries."""
+        gone = sorted({*self._plan.deleted, *self._plan.foreign})
+        if gone:
+            started = time.perf_counter()
+            self._store.replace(dict.fromkeys(gone, ""), [], np.zeros((0, 0), dtype=np.float32))
+            self.seconds["store"] += time.perf_counter() - started
+
+    def write(self, documents: Sequence[Document]) -> None:
+        """Chunk, embed and store, a batch of documents a commit."""
+        done = 0
+        self._progress("index", done, len(documents))
+        for batch in self._batches(documents):
+            states = {document.id: self._plan.states[document.id] for document, _ in batch}
+            chunks = [chunk for _, made in batch for chunk in made]
+            vectors = self._embed(chunks)
+            started = time.perf_counter()
+            self._store.replace(states, chunks, vectors)
+            self.seconds["store"] += time.perf_counter() - started
+            done += len(batch)
+            self._progress("index", done, len(documents))
+
+    def _batches(self, documents: Sequence[Document]) -> Iterator[list[tuple[Document, list[Chunk]]]]:
+        batch: list[tuple[Document, list[Chunk]]] = []
+        size = 0
+        for document in documents:
+            started = time.perf_counter()
+            chunks = self._chunker.split(document)
+            self.seconds["chunk"] += time.perf_counter() - started
+            if not chunks:
+                self.empty.append(document.id)
+            batch.append((document, chunks))
+            size += len(chunks)
+            if size >= _COMMIT_CHUNKS:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _embed(self, chunks: Sequence[Chunk]) -> Matrix:
+        """Return the vectors of the chunks, from the cache where it has them; texts of like length go together."""
+        started = time.perf_counter()
+        texts = [chunk.searchable for chunk in chunks]
+        known: dict[str, Vector] = self._cache.get(texts)
+        new = sorted({text for text in texts if text not in known}, key=lambda text: (len(text), text))
+        for at in range(0, len(new), _ENCODE_TEXTS):
+            part = new[at : at + _ENCODE_TEXTS]
+            vectors = self._embedder.encode(part)
+            self._cache.put(part, vectors)
+            known |= dict(zip(part, vectors, strict=True))
+        self.counts["embedded"] += len(new)
+        self.counts["cached"] += len(texts) - len(new)
+        self.seconds["embed"] += time.perf_counter() - started
+        stacked = [known[text] for text in texts]
+        return np.stack(stacked) if stacked else np.zeros((0, 0), dtype=np.float32)
