@@ -30,8 +30,8 @@ from graft.decision.screening import (
     dominated,
     guardrails,
     hard_limits,
+    surely_above,
     surely_as_fast,
-    surely_at_least,
 )
 from graft.decision.statistics import DRAWS
 from graft.decision.utility import Values
@@ -139,7 +139,7 @@ def _steps(case: Case, evidence: _Evidence) -> _Outcome:
     accuracy = accuracy_line(case, eligible) if eligible else None
     if accuracy:
         third.append(accuracy[0])
-    better = surely_at_least({n: case.worth(n) for n in case.names}, case.clusters, case.draws, case.seed)
+    better = surely_above({n: case.worth(n) for n in case.names}, case.clusters, case.draws, case.seed)
     beaten, fourth = dominated(eligible, better=better, faster=evidence.faster, costs=case.costs)
     left = [name for name in eligible if name not in beaten]
     trace, rejected = [*first, *second, *third, *fourth], {**beaten, **fenced, **broken}
@@ -196,7 +196,7 @@ def _what_if(what: str, at: float, changed: Case, evidence: _Evidence, verdict: 
     other = _steps(changed, evidence).verdict
     kind, variant = (other.kind, other.variant) if other else (UNDECIDED, None)
     candidates = list(other.candidates) if other else []
-    same = (kind, variant) == (verdict.kind, verdict.variant)
+    same = other is not None and (kind, other.candidates) == (verdict.kind, verdict.candidates)
     return {
         "what": what,
         "at": at,

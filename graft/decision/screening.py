@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graft.decision.compare import Scores, column
+from graft.decision.compare import TOO_FEW, Scores, column
 from graft.decision.resampling import Floats, bootstrap_means, cluster_codes, totals
 from graft.decision.statistics import noninferiority
 from graft.errors import UnknownName
@@ -106,7 +106,7 @@ def guardrails(
             kept = [cluster for cluster, take in zip(clusters, both, strict=True) if take]
             p = noninferiority(own[both], base[both], margin, kept)
             gap = float((own[both] - base[both]).mean())
-            told = f"{name} - {reference} = {gap:+.3f}, margin -{margin:g}, one-sided p = {p:.4f}"
+            told = f"{name} - {reference} = {gap:+.3f}, margin -{margin:g}, one-sided {p_value(p)}"
             if p < ALPHA:
                 lines.append(f"2 guardrail {metric}: {told}: kept")
             elif gap < -margin or limits.strict:
@@ -117,10 +117,11 @@ def guardrails(
     return dropped, lines or ["2 guardrails: none are set"]
 
 
-def surely_at_least(
+def surely_above(
     worth: Mapping[str, Floats], clusters: Sequence[str], draws: int, seed: int
 ) -> set[tuple[str, str]]:
-    """Return the pairs (a, b) in which the mean of a is not below that of b in at least 95 % of the draws."""
+    """Return the pairs (a, b) in which the mean of a is above that of b in at least 95 % of the draws. Strictly above:
+    two variants with the same answers are a matter for the equivalence test, which minds how few they were."""
     names = list(worth)
     stacked = np.stack([worth[name] for name in names], axis=1)
     means = bootstrap_means(*totals(stacked, cluster_codes(clusters, len(stacked))), draws, seed)
@@ -128,7 +129,7 @@ def surely_at_least(
         (a, b)
         for i, a in enumerate(names)
         for j, b in enumerate(names)
-        if i != j and np.mean(means[:, i] >= means[:, j]) >= CONFIDENCE
+        if i != j and len(stacked) >= TOO_FEW and np.mean(means[:, i] > means[:, j]) >= CONFIDENCE
     }
 
 
@@ -150,9 +151,9 @@ def dominated(
     faster: set[tuple[str, str]] | None,
     costs: Mapping[str, float | None],
 ) -> Screened:
-    """Step 4: drop what another variant surely matches in the worth of its answers and in p95 at a lower cost.
+    """Step 4: drop what another variant surely beats in the worth of its answers, at no higher p95 and a lower cost.
 
-    `better` and `faster` hold the pairs (a, b) in which a is no worse than b with 95 % confidence; without timings
+    `better` and `faster` hold the pairs (a, b) of `surely_above` and `surely_as_fast`; without timings
     (`faster` None) speed is left out. Costs are compared as they are; equal or unknown costs dominate nothing.
     """
     dropped: dict[str, str] = {}
@@ -163,13 +164,18 @@ def dominated(
                 continue
             if (other, name) in better and (faster is None or (other, name) in faster):
                 dropped[name] = (
-                    f"{other}'s answers are worth no less{'' if faster is None else ', its p95 is no higher'} (95 %) and costs less"
+                    f"the answers of {other} are worth more{'' if faster is None else ' and no slower'} (95 % sure) and cost less"
                 )
                 break
     lines = [f"4 dominance: {name} is dropped: {reason}" for name, reason in dropped.items()]
-    return dropped, lines or ["4 dominance: no variant is matched in everything by a cheaper one"]
+    return dropped, lines or ["4 dominance: no variant is surely beaten by a cheaper one"]
 
 
 def money(usd: float) -> str:
     """Return USD an answer as USD per 1,000 answers, in which the figures are readable."""
     return f"${usd * 1000:.4g}"
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as printed: four decimals, never 0."""
+    return f"p = {p:.4f}" if p >= 0.0001 else "p < 0.0001"

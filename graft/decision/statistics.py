@@ -260,8 +260,8 @@ def noninferiority(a: ArrayLike, b: ArrayLike, margin: float, clusters: Sequence
     """Return the one-sided p of "a is worse than b by `margin` or more": small means that a is not inferior.
 
     A t test with the cluster-robust standard error of the differences, to which one question with +s and one with -s
-    are added, s being the largest difference seen (1 if none was): with few or no differences the plain error is too
-    small, or 0. For 0/1 values this is Bonett & Price's (2012) adjusted interval. Fewer than two clusters: p = 1.
+    are added, s being the largest deviation from the median (1 if all are alike): with few or no questions that tell
+    the arms apart the plain error is too small, or 0. For 0/1 values this is Bonett & Price's (2012) adjusted interval. Fewer than two clusters: p = 1.
     """
     from scipy import stats
 
@@ -273,7 +273,8 @@ def noninferiority(a: ArrayLike, b: ArrayLike, margin: float, clusters: Sequence
     units = int(codes.max()) + 1 if len(codes) else 0
     if units < 2:
         return 1.0
-    largest = float(np.abs(differences).max()) or 1.0
+    largest = float(np.abs(differences - np.median(differences)).max())
+    largest = largest if largest > 1e-12 else 1.0
     padded = np.concatenate([differences, [largest, -largest]])[:, None]
     error = standard_error(*totals(padded, np.concatenate([codes, [units, units + 1]])))[0]
     return float(stats.t.sf((differences.mean() + margin) / error, units - 1))

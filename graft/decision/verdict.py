@@ -13,14 +13,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graft.decision.compare import TOO_FEW
 from graft.decision.power import mde, sample_size
 from graft.decision.resampling import Floats, cluster_codes, standard_error, totals
+from graft.decision.screening import p_value
 from graft.decision.statistics import Interval, noninferiority, paired_difference
 
 ALPHA = 0.05
-TOO_FEW = 30
-HOPELESS = 20_000
+HOPELESS = 10_000
 """Above this many questions to collect, the advice is not to."""
+
+PLAN = 0.1
+"""The difference for which the number of questions is always told: one that most teams would act on."""
+SPREAD = 1e-12
+"""A standard deviation below this is rounding: all differences are alike."""
 
 RECOMMEND, KEEP, UNDECIDED = "RECOMMEND", "KEEP_THE_CHEAPER", "UNDECIDED"
 
@@ -50,8 +56,8 @@ def decide(
     remaining = list(cheapest_first)
     if len(remaining) == 1:
         only = remaining[0]
-        line = f"5 {only} is the only variant left: nothing to compare it with"
-        reason = f"{only} is the only variant that remains; it was not measured against another."
+        line = f"5 {only} is the only variant left: RECOMMEND {only}"
+        reason = f"{only} is the only variant left after limits, guardrails and dominance."
         return Verdict(RECOMMEND, only, (only,), (reason,), (line,))
     n = len(utility[remaining[0]])
     level = 1 - ALPHA / (len(remaining) - 1)
@@ -109,7 +115,7 @@ def _alike_or_open(
     for rival, p in ps.items():
         word = "yes" if p < ALPHA else "not shown"
         lines.append(
-            f"6 is {rival} better than {cheapest} by less than {margin:g}? One-sided p = {p:.4f}: {word}"
+            f"6 is {rival} better than {cheapest} by less than {margin:g}? One-sided {p_value(p)}: {word}"
         )
     if all(p < ALPHA for p in ps.values()) and n >= TOO_FEW:
         reason = f"No dearer variant is better than {cheapest} by {margin:g} or more in utility; {cheapest} costs least."
@@ -135,14 +141,16 @@ def _undecided(
     error = float(standard_error(*totals(difference[:, None], cluster_codes(clusters, n)))[0])
     sd = error * float(np.sqrt(n)) if n >= 2 else float("nan")
     needed = questions_needed(float(difference.mean()), sd, n, margin=margin, alpha=alpha)
-    effect = mde(n, sd=sd, alpha=alpha) if sd > 0 else None
+    effect = mde(n, sd=sd, alpha=alpha) if sd > SPREAD else None
     shown = (
         f"{n} questions can show a difference of {effect:.3f}" if effect else f"{n} questions show no spread"
     )
+    if sd > SPREAD:
+        shown += f" ({sample_size(PLAN, sd=sd, alpha=alpha):,} show {PLAN:.2f})"
     if needed > HOPELESS:
         advice = f"it would take about {needed:,} more to decide: too close to call, let the cost decide ({cheaper})"
     else:
-        advice = f"collect about {needed:,} more to decide"
+        advice = f"collect about {needed:,} more to decide, if the difference seen is the true one"
     lines.append(f"7 UNDECIDED between {cheaper} (cheaper) and {rival}: {shown}; {advice}")
     reasons = [f"The data cannot tell {cheaper} and {rival} apart: {shown}; {advice}."]
     if n < TOO_FEW:
@@ -157,15 +165,17 @@ def questions_needed(difference: float, sd: float, n: int, *, margin: float, alp
     """Return how many more questions would decide with 80 % power, should the difference seen be the true one.
 
     Beyond the margin: enough to put the lower limit above it (two-sided `alpha`); within it: enough for the one-sided
-    equivalence test at 5 %. Never below what is missing to 30 questions; without any spread seen, what is missing to
-    the 200 that a first comparison should have.
+    equivalence test at 5 %. Never more than show a difference as small as the margin itself: whoever is still in doubt
+    then can take either. Never less than what is missing to 30 questions; without any spread seen, what is missing
+    to the 200 that a first comparison should have.
     """
-    if not sd > 0:
+    if not sd > SPREAD:
         return max(200 - n, TOO_FEW - n, 1)
-    beyond = abs(difference) > margin
+    total = sample_size(margin, sd=sd, alpha=alpha)
     room = abs(abs(difference) - margin)
-    # A room of 0 would need endless data; a hundredth of the margin says as much.
-    total = sample_size(max(room, margin / 100), sd=sd, alpha=alpha if beyond else 2 * ALPHA)
+    if room > 0:
+        beyond = abs(difference) > margin
+        total = min(total, sample_size(room, sd=sd, alpha=alpha if beyond else 2 * ALPHA))
     return max(total - n, TOO_FEW - n, 1)
 
 
