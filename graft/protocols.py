@@ -29,8 +29,9 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which chunks may be seen: every key of `equals` must match the chunk's metadata (a tuple means any of), and
-    `documents`, when given, must hold the chunk's document. Applied before ranking; combining two only narrows."""
+    """Which chunks may be seen: every key of `equals` must match the chunk's metadata (a tuple means any of; a list in
+    the metadata matches by any of its items; a missing key never matches), and `documents`, when given, must hold the
+    chunk's document. Values are compared as text. Applied before ranking; combining two only narrows."""
 
     equals: Mapping[str, Any] = field(default_factory=dict)
     documents: tuple[str, ...] | None = None
@@ -40,10 +41,15 @@ class Filter:
         if self.documents is not None and chunk.document not in self.documents:
             return False
         for key, wanted in self.equals.items():
-            options = wanted if isinstance(wanted, tuple | list | set | frozenset) else (wanted,)
-            if str(chunk.metadata.get(key)) not in {str(option) for option in options}:
+            if key not in chunk.metadata or not values(wanted) & values(chunk.metadata[key]):
                 return False
         return True
+
+
+def values(value: Any) -> frozenset[str]:
+    """Return a filter's or a metadata value as the set of texts that are compared."""
+    many = value if isinstance(value, tuple | list | set | frozenset) else (value,)
+    return frozenset(str(item) for item in many)
 
 
 @runtime_checkable
@@ -86,6 +92,10 @@ class Store(Protocol):
         """Make `chunks` all that is stored of `documents` (id → fingerprint of what its chunks were made from): what
         they had before and have no longer is removed. A document without chunks is deleted. `vectors` is
         [len(chunks), dimension]; the dimension may only change when nothing else remains."""
+
+    def optimize(self) -> None:
+        """Called after the last `replace` of an update. Bring indexes up to date, so that what a search returns depends
+        on what is stored and not on the way there. A store without such indexes does nothing."""
 
     def documents(self) -> dict[str, str]:
         """Return document id → the fingerprint it was stored with. This, and no file beside the store, is the truth

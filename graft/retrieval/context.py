@@ -35,10 +35,11 @@ def assemble(
 ) -> Context:
     """Return the best hits as numbered passages, best first.
 
-    Left out: hits under `min_score`, texts that are equal but for case and white space, and what does not fit into
-    `max_tokens` any more (the first passage is cut at a sentence instead, so that there is always evidence). Chunks
-    that follow one another in a document become one passage, at the place and with the score of the better one. A
-    heading at the start of a passage is left to its label.
+    Goes down the hits and takes each that still fits: into `max_passages` passages and `max_tokens` tokens by `count`.
+    Left out are hits under `min_score`, and texts that are equal to a better one but for case and white space. Chunks
+    that follow one another in a document become one passage, at the place and with the score of the better one. If
+    not even the first hit fits, its first sentences are taken, so that there is evidence. A heading at the start of a
+    passage is left to its label.
     """
     kept: list[Passage] = []
     seen: set[str] = set()
@@ -47,21 +48,13 @@ def assemble(
         if same in seen or (min_score is not None and hit.score < min_score):
             continue
         seen.add(same)
-        grown = _insert(kept, _passage(hit))
-        if len(grown) > max_passages:
-            break
-        kept = grown
-    fitting: list[Passage] = []
-    left = max_tokens
-    for passage in map(_without_heading, kept):
-        size = count(passage.text)
-        if size > left and not fitting:
-            passage = _cut(passage, left, count)  # noqa: PLW2901 - the same passage, shorter
-            size = count(passage.text)
-        if size <= left and passage.text:
-            fitting.append(passage)
-            left -= size
-    return Context(tuple(fitting))
+        new = _passage(hit)
+        grown = _insert(kept, new)
+        if len(grown) <= max_passages and sum(count(passage.text) for passage in grown) <= max_tokens:
+            kept = grown
+        elif not kept and max_passages > 0:
+            kept = [cut for cut in [_cut(new, max_tokens, count)] if cut.text]
+    return Context(tuple(_without_heading(passage) for passage in kept))
 
 
 def _passage(hit: Hit) -> Passage:

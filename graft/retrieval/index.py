@@ -93,6 +93,7 @@ class Index:
             run.remove()
             todo = {*plan.added, *plan.changed}
             run.write([document for document in documents if document.id in todo])
+            run.finish()
         stored = self._store.documents()
         added = [name for name in plan.added if name not in run.empty]
         return IndexReport(
@@ -171,6 +172,12 @@ class _Update:
             self.seconds["store"] += time.perf_counter() - started
             done += len(batch)
             self._progress("index", done, len(documents))
+
+    def finish(self) -> None:
+        """Let the store bring its indexes up to date. Not only after changes: the run before may have been killed."""
+        started = time.perf_counter()
+        self._store.optimize()
+        self.seconds["store"] += time.perf_counter() - started
 
     def _batches(self, documents: Sequence[Document]) -> Iterator[list[tuple[Document, list[Chunk]]]]:
         batch: list[tuple[Document, list[Chunk]]] = []

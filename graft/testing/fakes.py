@@ -145,6 +145,9 @@ class MemoryStore:
             self._write(snapshot)
             self._held = snapshot
 
+    def optimize(self) -> None:
+        """Do nothing: every write computes its statistics."""
+
     def documents(self) -> dict[str, str]:
         """Return document id → the fingerprint it was stored with."""
         return dict(self._read().documents)
