@@ -15,6 +15,7 @@ from typing import Any
 from graft import plugins
 from graft.config import BASELINES, VARIANTS, Backend, Config
 from graft.errors import ConfigError, NotBuilt, UnknownName
+from graft.decision.cost import LOCAL_MACHINE, Price, cost_per_query, load_prices, machine_cost, price_of
 from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
 from graft.generation.variant import Retrieved, Variant
@@ -22,8 +23,11 @@ from graft.protocols import Chunker, Embedder, Filter, Generator, Loader, Rerank
 from graft.retrieval.context import assemble
 from graft.retrieval.index import Index
 from graft.retrieval.search import Searcher
-from graft.types import Message, Usage, content_hash
-from graft.workspace import Workspace
+from graft.tuning.adapters import verify
+from graft.types import Chunk, Evidence, Message, Usage, content_hash
+from graft.workspace import Workspace, read_json
+
+ADAPTED = ("tuned", "hybrid")
 
 
 class Parts:
@@ -34,6 +38,7 @@ class Parts:
         self.root = root
         self.workspace = workspace
         self._generators: dict[str, Generator] = {}
+        self._evidence: dict[str, list[Chunk]] = {}
 
     # --- retrieval ---------------------------------------------------------------------------------------------------
 
@@ -142,6 +147,22 @@ class Parts:
         options = self._located({"model": model, **choice.options})
         return plugins.build("trainer", choice.name, options, where="[tuning.trainer]")  # type: ignore[no-any-return]
 
+    @property
+    def context_length(self) -> int:
+        """Tokens that the configured model reads, prompt and answer together; 0 when it is not known (an endpoint)."""
+        return int(getattr(self.generator(), "context_length", 0))
+
+    def adapter(self, name: str) -> Path:
+        """The folder of the adapter that a variant uses now. Raises NotBuilt when there is none, Mismatch when it was
+        made for another prompt or base model."""
+        pointer = read_json(self.workspace.adapter_pointer(name))
+        if pointer is None:
+            raise NotBuilt(f"The variant {name!r} has no adapter yet.", "Put examples in the project and run graft build.")
+        folder = self.workspace.adapter(pointer["key"])
+        prompt = prompts.fingerprint(self.config.generation.instructions)
+        verify(folder, prompt=prompt, base=self.generator().fingerprint)
+        return folder
+
     def count_tokens(self, text: str) -> int:
         """Tokens of a text for the configured generator."""
         return self.generator().count_tokens([Message("user", text)])
@@ -158,22 +179,18 @@ class Parts:
 
     # --- variants ----------------------------------------------------------------------------------------------------
 
-    def variant(
-        self, name: str, *, adapter: Path | None = None, where: Filter | None = None,
-        price: Callable[[Usage, Mapping[str, float]], float | None] | None = None,
-    ) -> Variant:  # fmt: skip
-        """Compose a variant: prompt + generator + maybe search + maybe adapter. `adapter` is required for tuned and
-        hybrid; the baselines quote the best sentences instead of generating."""
+    def variant(self, name: str, *, where: Filter | None = None) -> Variant:
+        """Compose a variant: prompt + generator + maybe search + maybe adapter. The baselines quote the best sentences
+        instead of generating. Raises NotBuilt when a part of it has not been built."""
         if name not in (*VARIANTS, *BASELINES):
             raise UnknownName("variant", name, (*VARIANTS, *BASELINES))
-        if name in ("tuned", "hybrid") and adapter is None:
-            raise NotBuilt(f"The variant {name!r} has no adapter yet.", "Run graft build, with examples in the project.")
         mode = "bm25" if name == "bm25" else None
         searches = name not in ("base", "tuned")
         if searches and len(self.store) == 0:
             raise NotBuilt(f"The variant {name!r} searches, and nothing is indexed yet.", "Run graft build.")
         generation = self.config.generation
         quotes = name in BASELINES
+        adapter = self.adapter(name) if name in ADAPTED else None
         generator = plugins.build("generator", "extractive") if quotes else self.generator(adapter)
         retrieval = self.config.retrieval
         return Variant(
@@ -185,7 +202,8 @@ class Parts:
             temperature=generation.temperature,
             seed=self.config.project.seed,
             min_score=retrieval.min_score or None,
-            price=price,
+            prompt_budget=self.context_length - generation.max_tokens if self.context_length and not quotes else None,
+            price=self._machine_price if quotes or self.tunable else self._token_price,
             is_abstention=is_abstention,
             fingerprint_parts=[
                 prompts.fingerprint(generation.instructions),
@@ -193,6 +211,50 @@ class Parts:
                 repr(where),
             ],
         )
+
+
+    # --- looking things up ---------------------------------------------------------------------------------------------
+
+    def _machine_price(self, _: Usage, timings: Mapping[str, float]) -> float:
+        """USD of the local machine's time for one answer."""
+        rate = self.config.decision.machine_per_hour
+        if rate is None:
+            rate = load_prices().machines[LOCAL_MACHINE].amount
+        return machine_cost(timings["total"], rate)
+
+    def _token_price(self, usage: Usage, _: Mapping[str, float]) -> float | None:
+        """USD of one answer of an endpoint; None when nobody said what it charges."""
+        decision = self.config.decision
+        if decision.input_price is not None and decision.output_price is not None:
+            price = Price(decision.input_price, decision.output_price, decision.input_price)
+            return cost_per_query(usage, price)
+        known = price_of(str(self.config.generation.model.options.get("model", "")), load_prices())
+        return None if known is None else cost_per_query(usage, known)
+
+    def document_lengths(self) -> dict[str, int]:
+        """Document id → the end of its last chunk, for checking that gold spans lie inside."""
+        lengths: dict[str, int] = {}
+        for chunk in self.store.chunks():
+            lengths[chunk.document] = max(lengths.get(chunk.document, 0), chunk.end)
+        return lengths
+
+    def evidence_text(self, evidence: Evidence) -> str | None:
+        """The text of a piece of gold evidence: its span, its page, or its whole document, from the stored chunks."""
+        chunks = self._chunks_of(evidence.document)
+        if evidence.start is None or evidence.end is None:
+            kept = [chunk.text for chunk in chunks if evidence.page in (None, chunk.page)]
+            return "\n".join(kept) or None
+        pieces = [
+            chunk.text[max(0, evidence.start - chunk.start) : evidence.end - chunk.start]
+            for chunk in chunks
+            if chunk.start < evidence.end and chunk.end > evidence.start
+        ]
+        return "\n".join(pieces) or None
+
+    def _chunks_of(self, document: str) -> list[Chunk]:
+        if document not in self._evidence:
+            self._evidence[document] = list(self.store.chunks([document]))
+        return self._evidence[document]
 
 
 def _options(wanted: Any) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ class Project:
         """Decide again from the last comparison under today's [decision] settings; no model is asked."""
         from graft.verbs.compare import recommend_again
 
-        return recommend_again(self.parts)
+        return recommend_again(self.parts, progress=quiet)
 
     def serve(
         self,

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from graft.errors import ConfigError
 from graft.evaluation.questions import read_questions
 from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
@@ -27,6 +26,11 @@ from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
 from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash, to_dict
 from graft.workspace import write_json
+
+
+# A passage of the default chunker, and what stands around a question (contract, template), for estimates.
+_PASSAGE_TOKENS = 160
+_FRAME_TOKENS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,17 @@ class Tuning:
         write_json(parts.workspace.adapter_pointer(name), {"key": key})
         return manifest
 
+    def estimate(self, name: str) -> dict[str, float]:
+        """Return steps, tokens and seconds of training a variant's adapter, at most; times one step. Nothing has been
+        retrieved yet, so each grounded prompt is taken at its passages' budget."""
+        parts = self._parts
+        retrieval = parts.config.retrieval
+        passages = min(retrieval.passage_tokens, retrieval.passages * _PASSAGE_TOKENS) if name == "hybrid" else 0
+        lengths = [parts.count_tokens(row.prompt[-1].content + row.answer) + passages + _FRAME_TOKENS
+                   for row in plain_rows(self.checked.kept, self._prompt)]  # fmt: skip
+        estimate = getattr(parts.trainer(), "estimate", None)
+        return {"tokens": sum(lengths)} if estimate is None else dict(estimate(lengths))
+
     def _identity(self, name: str) -> dict[str, str]:
         """What an adapter is made of. The documents are not part of it: retrieval keeps them fresh."""
         parts = self._parts
@@ -188,8 +203,5 @@ def plan(parts: Parts) -> dict[str, Any]:
     tuning = Tuning(parts, frozenset(document.id for document in loaded.documents))
     adapters = {}
     for name in tuning.adapters:
-        rows = len(tuning.checked.kept)
-        adapters[name] = {"examples": rows, **parts.training_estimate(rows, grounded=name == "hybrid")}
-    if not loaded.documents:
-        raise ConfigError("No documents were found.", "Check [documents] paths and include.")
+        adapters[name] = {"examples": len(tuning.checked.kept), **tuning.estimate(name)}
     return {"index": changes, "adapters": adapters, "notes": list(tuning.notes), "cost_usd": 0.0}

@@ -1,50 +1,269 @@
-"""compare: the same held-out questions to every variant, then metrics, statistics and a verdict.
+"""compare and recommend: the same held-out questions to every variant, then metrics, statistics and a verdict.
 
-One Run a variant, resumable; the same settings and seed give the same figures, latency aside. Deciding again under
-other [decision] settings (`recommend`) reads the runs and asks no model.
+One Run a variant, resumable; a variant that has not changed is not asked again, so `recommend` can decide again under
+other [decision] settings without asking any model. The same data and seed give the same figures, latency aside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from graft.config import BASELINES
-from graft.decision import compare as statistics
+from graft.decision import compare as comparing
+from graft.decision import report as reporting
+from graft.decision.failures import Facts, attribute
 from graft.decision.recommend import Limits, Values, recommend
-from graft.decision.report import write_report
-from graft.errors import DataError, NotBuilt
-from graft.evaluation.metrics import METRICS, score
+from graft.errors import NotBuilt
+from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, fingerprint, read_questions
-from graft.evaluation.run import Latencies, run, time_answers
+from graft.evaluation.run import read_latencies, run
 from graft.generation.variant import Variant
 from graft.parts import Parts
 from graft.protocols import Progress
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
-from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash, from_dict, to_dict
+from graft.types import Comparison, Question, Recommendation, Row, Usage, Value, content_hash, to_dict
 from graft.workspace import read_json, write_json
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the variants answered and how it scored: everything that a decision needs."""
+    """What the variants answered and how it scored. `scores[variant][metric]` runs along `questions`; `latencies` are
+    seconds of single questions; `missing` says why a variant that was asked for is not here."""
 
     questions: tuple[Question, ...]
     rows: Mapping[str, Sequence[Row]]
     scores: Mapping[str, Mapping[str, Sequence[Value]]]
     latencies: Mapping[str, Sequence[float]]
     fingerprints: Mapping[str, str]
-    notes: tuple[str, ...] = ()
+    missing: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A comparison with its verdict, and where the report lies."""
+    """A comparison with its verdict, the report for people and the rows for scripts."""
 
     comparison: Comparison
     recommendation: Recommendation
     report: Path
     rows: Path
+
+    @property
+    def text(self) -> str:
+        """The table, the verdict with its reasons, and where the report lies."""
+        return f"{reporting.to_terminal(self.comparison, self.recommendation)}\n\nReport: {self.report}"
+
+    @property
+    def markdown(self) -> str:
+        """The same as Markdown."""
+        return reporting.to_markdown(self.comparison, self.recommendation)
+
+    @property
+    def trace(self) -> str:
+        """Every step that led to the verdict."""
+        return "\n".join(self.recommendation.trace)
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form for scripts."""
+        comparison = to_dict(self.comparison)
+        return {**comparison, "verdict": to_dict(self.recommendation), "report": str(self.report), "rows": str(self.rows)}
+
+
+def compare(parts: Parts, *, progress: Progress) -> Decided:
+    """Ask, score, compare, decide and write the report. Raises LeakError when a question is in the training data."""
+    with parts.workspace.lock("compare"):
+        return _decide(parts, _measure(parts, progress))
+
+
+def recommend_again(parts: Parts, progress: Progress) -> Decided:
+    """Decide again from finished runs. Raises NotBuilt when a variant has not answered every question."""
+    if read_json(parts.workspace.latest) is None:
+        raise NotBuilt("Nothing has been compared yet.", "Run graft compare.")
+    questions, _ = held_out(parts)
+    for name, variant in competitors(parts)[0].items():
+        if read_json(parts.workspace.run(_run_key(variant, questions)) / "manifest.json") is None:
+            raise NotBuilt(f"The run of {name} is out of date.", "Run graft compare.")
+    with parts.workspace.lock("compare"):
+        return _decide(parts, _measure(parts, progress))
+
+
+def plan(parts: Parts) -> dict[str, Any]:
+    """Say what `compare` would run: questions left, tokens, seconds and USD of each variant."""
+    left = _left(parts)
+    costs = [entry["cost_usd"] for entry in left.values()]
+    total = None if any(cost is None for cost in costs) else sum(costs)
+    seconds = sum(entry["seconds"] or 0 for entry in left.values())
+    return {"variants": left, "seconds": seconds, "cost_usd": total}
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
+    """Return the questions and what is odd about them. Raises LeakError when examples hold one of them."""
+    path = parts.root / parts.config.evaluation.questions
+    questions = read_questions(path)
+    examples = parts.root / parts.config.tuning.examples
+    if examples.exists():
+        refuse_leaks(read_examples(examples), [(question.id, question.text) for question in questions])
+    findings = check_questions(questions, parts.document_lengths())
+    return questions, tuple(f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings)
+
+
+def competitors(parts: Parts) -> tuple[dict[str, Variant], dict[str, str]]:
+    """Return the variants that can answer, baselines last, and why the others cannot."""
+    wanted = dict.fromkeys(["base", *parts.config.evaluation.variants])
+    found, missing = {}, {}
+    for name in [*wanted, *BASELINES]:
+        try:
+            found[name] = parts.variant(name)
+        except NotBuilt as error:
+            missing[name] = str(error)
+    return found, missing
+
+
+def _run_key(variant: Variant, questions: Sequence[Question]) -> str:
+    return content_hash(variant.name, variant.fingerprint, fingerprint(questions))
+
+
+def _measure(parts: Parts, progress: Progress) -> Measured:
+    questions, warnings = held_out(parts)
+    variants, missing = competitors(parts)
+    section = parts.config.evaluation
+    rows, scores, latencies = {}, {}, {}
+    for name, variant in variants.items():
+        folder = parts.workspace.run(_run_key(variant, questions))
+        rows[name] = run(variant, questions, folder, batch_size=section.batch_size,
+                         latency_questions=section.latency_questions, progress=progress)  # fmt: skip
+        latencies[name] = read_latencies(folder).seconds
+        scores[name] = score(questions, rows[name], evidence_text=parts.evidence_text)
+    fingerprints = {name: variant.fingerprint for name, variant in variants.items()}
+    fingerprints |= {"questions": fingerprint(questions), "index": parts.index.fingerprint}
+    notes = tuple(f"{name} is not in the comparison: {why}" for name, why in missing.items())
+    return Measured(questions, rows, scores, latencies, fingerprints, missing, (*warnings, *notes))
+
+
+# --- deciding --------------------------------------------------------------------------------------------------------
+
+
+def _decide(parts: Parts, measured: Measured) -> Decided:
+    config = parts.config
+    questions = measured.questions
+    clusters = [question.cluster for question in questions]
+    shared: dict[str, Any] = {
+        "questions": [question.id for question in questions],
+        "clusters": clusters,
+        "answerable": [question.answerable for question in questions],
+        "latencies": measured.latencies,
+        "seed": config.project.seed,
+        "draws": config.evaluation.draws,
+    }
+    comparison = comparing.compare(
+        measured.scores, **shared, strata=[question.stratum for question in questions],
+        primary=config.evaluation.primary, baselines=BASELINES, fingerprints=measured.fingerprints,
+    )  # fmt: skip
+    comparison = replace(comparison, warnings=(*comparison.warnings, *measured.warnings))
+    decision = config.decision
+    recommendation = recommend(
+        comparison, measured.scores, **shared,
+        costs={name: _mean(values["cost"]) for name, values in measured.scores.items()},
+        values=Values(decision.right, decision.wrong, decision.abstain, decision.format),
+        limits=Limits(max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query),
+        margin=decision.margin, queries_per_month=decision.queries_per_month, failures=_failures(measured),
+    )  # fmt: skip
+    return _written(parts, measured, comparison, recommendation)
+
+
+def _mean(values: Sequence[Value]) -> float | None:
+    known = [value.value for value in values if value.value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _failures(measured: Measured) -> dict[str, Mapping[str, tuple[str, ...]]]:
+    """Attribute every failing row to the earliest broken stage."""
+    ids = [question.id for question in measured.questions]
+    found = {}
+    for name, scores in measured.scores.items():
+        facts = [
+            Facts(
+                right=scores["truthfulness"][at].value == 1,
+                abstained=scores["truthfulness"][at].value == 0,
+                answerable=question.answerable,
+                retrieved=_flag(scores["success@5"][at], 1.0),
+                supported=_flag(scores["ctx_grounded"][at], 0.5),
+                format_ok=_flag(scores["format"][at], 1.0),
+            )
+            for at, question in enumerate(measured.questions)
+        ]
+        found[name] = attribute(ids, facts)
+    return found
+
+
+def _flag(value: Value, least: float) -> bool | None:
+    return None if value.value is None else value.value >= least
+
+
+def _written(parts: Parts, measured: Measured, comparison: Comparison, recommendation: Recommendation) -> Decided:
+    """Write rows, report and verdict; `latest.json` last, so that it never points at half a comparison."""
+    key = content_hash(repr(sorted(measured.fingerprints.items())), repr(parts.config.decision), repr(parts.config.evaluation))
+    folder = parts.workspace.comparisons / key
+    decided = Decided(comparison, recommendation, folder / "report.html", folder / "rows.jsonl")
+    reporting.write_report(
+        folder, comparison, recommendation, rows=measured.rows, questions=measured.questions, scores=measured.scores,
+        title=parts.config.project.name or parts.root.name,
+    )  # fmt: skip
+    write_json(folder / "comparison.json", decided.to_json())
+    latest = {"key": key, "kind": recommendation.kind, "variant": recommendation.variant,
+              "questions": comparison.questions, "report": str(decided.report)}  # fmt: skip
+    write_json(parts.workspace.latest, latest)
+    return decided
+
+
+# --- planning --------------------------------------------------------------------------------------------------------
+
+# Tokens around a question and its passages: the contract, the template, the labels.
+_FRAME = 60
+_PASSAGE = 160
+_PROBE = 2
+
+
+def _left(parts: Parts) -> dict[str, dict[str, Any]]:
+    """Return what each variant has still to answer, with an estimate of tokens, seconds and USD.
+
+    A local variant answers two questions to be timed; an endpoint is never called, its figures are upper bounds from
+    lengths and prices, and its time is unknown (null).
+    """
+    questions, _ = held_out(parts)
+    variants, _ = competitors(parts)
+    left: dict[str, dict[str, Any]] = {}
+    for name, variant in variants.items():
+        folder = parts.workspace.run(_run_key(variant, questions))
+        todo = () if read_json(folder / "manifest.json") is not None else questions
+        local = parts.tunable or name in BASELINES
+        left[name] = {"questions": len(todo), **(_probed(variant, todo) if local else _bounded(parts, variant, todo))}
+    return left
+
+
+def _probed(variant: Variant, questions: Sequence[Question]) -> dict[str, Any]:
+    answers = variant.answer_batch([question.messages for question in questions[:_PROBE]]) if questions else []
+    share = len(questions) / max(1, len(answers))
+    costs = [answer.cost for answer in answers if answer.cost is not None]
+    return {
+        "prompt_tokens": round(share * sum(answer.usage.prompt for answer in answers)),
+        "completion_tokens": round(share * sum(answer.usage.completion for answer in answers)),
+        "seconds": round(share * sum(answer.timings["total"] for answer in answers), 1),
+        "cost_usd": share * sum(costs),
+    }
+
+
+def _bounded(parts: Parts, variant: Variant, questions: Sequence[Question]) -> dict[str, Any]:
+    retrieval = parts.config.retrieval
+    passages = min(retrieval.passage_tokens, retrieval.passages * _PASSAGE) if variant.search else 0
+    prompt = sum(parts.count_tokens(question.text) + passages + _FRAME for question in questions)
+    usage = Usage(prompt, len(questions) * variant.max_tokens)
+    cost = variant.price(usage, {}) if variant.price else None
+    return {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "seconds": None, "cost_usd": cost}

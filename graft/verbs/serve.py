@@ -44,7 +44,7 @@ def available(parts: Parts) -> dict[str, Variant]:
     found = {}
     for name in parts.config.evaluation.variants:
         try:
-            found[name] = parts.variant(name, price=parts.price)
+            found[name] = parts.variant(name)
         except GraftError:
             # Not built: it is simply not on offer; `graft status` says why.
             continue
