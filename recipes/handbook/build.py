@@ -30,11 +30,8 @@ ABSTENTION = "I don't know."
 # The share of each kind of question that is held out: the comparison needs some 200, and answers each five times.
 HELD_OUT = {"seen": 0.4, "unseen": 0.55, "unanswerable": 0.62}
 
-_NUMBERS = dict(
-    enumerate(
-        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split(), start=1
-    )
-)
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS = dict(enumerate(_WORDS, start=1))
 
 
 def main() -> None:
@@ -108,10 +105,8 @@ def make_questions(items: Sequence[Item], documents: dict[str, Document]) -> Ite
             continue
         answerable = bool(item.keys)
         unanswerable += not answerable
-        evidence = [
-            locate(documents[content.record_of(key)], content.quote_of(key)) for key in item.keys
-        ]
-        home = content.document_of(item.keys[0]) if answerable else item.document
+        evidence = [locate(documents[content.record_of(key)], content.quote_of(key)) for key in item.keys]
+        home = content.record_of(item.keys[0]) if answerable else item.document
         tags = [item.kind] if item.kind in {"freshness", "multi"} else []
         yield {
             "id": f"q-{'-'.join(item.keys)}" if answerable else f"q-unknown-{unanswerable}",
@@ -141,8 +136,9 @@ def split(questions: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], li
 
 
 def seen_documents(items: Sequence[Item]) -> set[str]:
-    """Return the documents that an example is about."""
-    return {item.document for item in items if item.kind in {"example", "unanswerable example"}}
+    """Return the documents that an example is about, each JSONL record for itself."""
+    named = {content.record_of(item.keys[0]) for item in items if item.kind == "example"}
+    return named | {item.document for item in items if item.kind == "unanswerable example"}
 
 
 def accepted_answers(item: Item) -> list[str]:

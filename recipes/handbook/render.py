@@ -106,9 +106,7 @@ def to_html(page: Page) -> bytes:
             open_list = wanted
         parts.append(_html_block(block))
     parts += [f"</{open_list}>"] * bool(open_list)
-    filled = _HTML.format(
-        title=page.meta["title"], team=page.meta["team"], meta=meta, main="\n".join(parts)
-    )
+    filled = _HTML.format(title=page.meta["title"], team=page.meta["team"], meta=meta, main="\n".join(parts))
     return filled.encode()
 
 
