@@ -6,14 +6,27 @@ linear layers, no biases, no DoRA, no extra modules; anything else is peft's bus
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from graft.errors import Mismatch
 
 _PREFIX = "base_model.model."
+
+
+@contextlib.contextmanager
+def peft_calm() -> Iterator[None]:
+    """Hide one warning while peft is called: peft 0.21 reads an attribute that transformers 5.23 has renamed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning
+        )
+        yield
 
 
 def is_plain_lora(adapter: Path) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from graft.backends.lora import is_plain_lora, merge_plain_lora
+from graft.backends.lora import is_plain_lora, merge_plain_lora, peft_calm
 from graft.errors import BackendError, ConfigError, MissingExtra
 from graft.types import content_hash
 from graft.workspace import file_hash
@@ -281,7 +281,8 @@ def _with_adapter(model: Any, adapter: Path, *, quantized: bool) -> Any:
         return merge_plain_lora(model, adapter)
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
+    with peft_calm():
+        return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
 
 
 def _stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
