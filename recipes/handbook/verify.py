@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graft.evaluation.correctness import RIGHT, correctness
+from graft.evaluation.text import content as answer_text
 from graft.retrieval.documents import load_documents
 from graft.tuning.leaks import FUNCTION_WORDS, find_leaks, normalise
 from graft.types import Document, Example, Message
@@ -44,6 +46,7 @@ def summary(root: Path = ROOT) -> dict[str, Any]:
         *_format_problems(examples, questions),
         *_duplicate_problems(examples, questions),
         *_span_problems(questions, documents),
+        *_score_problems(examples, questions, documents),
         *_stratum_problems(examples, questions, documents),
         *_leak_problems(examples, questions),
         *_fact_problems(documents),
@@ -125,7 +128,7 @@ def _span_problems(questions: Sequence[Row], documents: Mapping[str, Document]) 
         texts = []
         for one in row["evidence"]:
             document = documents.get(one["document"])
-            if document is None or document.metadata.get("status") == "superseded":
+            if document is None or document.id.startswith("archive/"):
                 yield f"{row['id']}: {one['document']} is no current document"
                 continue
             texts.append(normalise(document.text[one["start"] : one["end"]]))
@@ -134,6 +137,24 @@ def _span_problems(questions: Sequence[Row], documents: Mapping[str, Document]) 
         accepted = [f" {normalise(answer)} " for answer in row["answers"]]
         if row["answerable"] and not any(answer in f" {text} " for answer in accepted for text in texts):
             yield f"{row['id']}: no accepted answer stands in {texts}"
+
+
+def _score_problems(
+    examples: Sequence[Row], questions: Sequence[Row], documents: Mapping[str, Document]
+) -> Iterator[str]:
+    """GRAFT's own measure calls the evidence right, and the answer that an example taught before a change wrong."""
+    taught = {row["id"]: row["output"] for row in examples}
+    for row in questions:
+        spans = [(documents[one["document"]].text, one) for one in row["evidence"]]
+        quotes = [text[one["start"] : one["end"]].replace("\n", " ") for text, one in spans]
+        if row["answerable"] and max(_score(quote, row) for quote in quotes) < RIGHT:
+            yield f"{row['id']}: its own evidence counts as wrong"
+        if "freshness" in row["tags"] and _score(taught[f"e-{row['id'][2:]}_old-1"], row) >= RIGHT:
+            yield f"{row['id']}: the old value counts as right"
+
+
+def _score(said: str, row: Row) -> float:
+    return correctness(answer_text(said), row["answers"])
 
 
 def _stratum_problems(
