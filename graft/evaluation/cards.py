@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graft.evaluation.abstention import is_abstention
+from graft.evaluation.groundedness import Weights
 from graft.evaluation.text import content
 from graft.types import Question, Row, Value
 
@@ -26,13 +27,13 @@ GRADES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One question with one variant's row. `evidence` is the text of the gold evidence that could be looked up; `idf` the
-    weight of a word (rarer is heavier), the same for all variants."""
+    """One question with one variant's row. `evidence` is the text of the gold evidence that could be looked up; `weights`
+    tell how much a word counts (rarer is heavier), the same for all variants."""
 
     question: Question
     row: Row
     evidence: tuple[str, ...] = ()
-    idf: Mapping[str, float] = field(default_factory=dict)
+    weights: Weights = field(default_factory=Weights)
 
     @property
     def failed(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from graft.evaluation.abstention import is_abstention
@@ -47,33 +48,44 @@ def _restates(sentence: str, question: str) -> bool:
     return len(words & asked) / len(words | asked) >= _RESTATED
 
 
-def inverse_frequency(texts: Iterable[str]) -> dict[str, float]:
-    """Return the weight of each word: ln(1 + (N − n + .5) / (n + .5)), n of the N distinct texts holding it."""
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much a word weighs: rarer is heavier; one that was never seen weighs as much as the rarest."""
+
+    known: Mapping[str, float] = field(default_factory=dict)
+    rarest: float = 1.0
+
+    def of(self, word: str) -> float:
+        """Return the weight of a word, > 0."""
+        return self.known.get(word, self.rarest)
+
+
+def inverse_frequency(texts: Iterable[str]) -> Weights:
+    """Return the weights ln(1 + (N − n + .5) / (n + .5)), n of the N distinct texts holding the word."""
     distinct = dict.fromkeys(texts)
     seen = Counter(word for text in distinct for word in set(tokens(text)))
     total = len(distinct)
-    return {word: math.log(1 + (total - n + 0.5) / (n + 0.5)) for word, n in seen.items()}
+    known = {word: math.log(1 + (total - n + 0.5) / (n + 0.5)) for word, n in seen.items()}
+    return Weights(known, max(known.values(), default=1.0))
 
 
-def support(claim: str, evidence: Sequence[str], idf: Mapping[str, float], *, jointly: bool = False) -> float:
+def support(claim: str, evidence: Sequence[str], weights: Weights, *, jointly: bool = False) -> float:
     """Return 0–1: the best over windows of two sentences of .5 × weighted recall of the claim's content words
     + .2 × longest common subsequence ÷ the claim's length, + .3 × share of its trigrams found in one of the texts.
 
-    `idf` weighs the words; one it does not hold weighs as much as its heaviest. `jointly` also reads the best windows of
-    all the texts as one, for a claim that joins facts from several.
+    `jointly` also reads the best windows of all the texts as one, for a claim that joins facts from several.
     """
     said = tokens(strip_citations(claim))
     if not said:
         return 0.0
-    rarest = max(idf.values(), default=1.0)
-    weights = {word: idf.get(word, rarest) for word in set(said) - _STOP or set(said)}
-    found = [_best_window(said, weights, text) for text in evidence]
+    weighed = {word: weights.of(word) for word in sorted(set(said) - _STOP or set(said))}
+    found = [_best_window(said, weighed, text) for text in evidence]
     best = max((score for score, _ in found), default=0.0)
     if jointly and len(found) > 1:
         window = tuple(word for _, words in found for word in words)
         grams = frozenset().union(*(_prepared(text)[1] for text in evidence))
         joined = (
-            _weighted_recall(weights, window),
+            _weighted_recall(weighed, window),
             _share(_grams(said), grams),
             _common_subsequence(said, window) / len(said),
         )

@@ -12,7 +12,7 @@ from graft import plugins
 from graft.errors import UnknownName
 from graft.evaluation import metrics_answers, metrics_evidence, metrics_usage
 from graft.evaluation.cards import Case, MetricCard, card_of
-from graft.evaluation.groundedness import inverse_frequency
+from graft.evaluation.groundedness import Weights, inverse_frequency
 from graft.types import Evidence, Question, Row, Value
 
 METRICS: dict[str, MetricCard] = {
@@ -64,8 +64,6 @@ def score(
     return scored
 
 
-def _case(
-    question: Question, row: Row, texts: Mapping[Evidence, str | None], weights: Mapping[str, float]
-) -> Case:
+def _case(question: Question, row: Row, texts: Mapping[Evidence, str | None], weights: Weights) -> Case:
     found = tuple(text for evidence in dict.fromkeys(question.evidence) if (text := texts[evidence]))
     return Case(question, row, found, weights)

@@ -68,7 +68,7 @@ def _supported(case: Case, evidence: Sequence[str]) -> Value:
     made = claims(answer.text, case.question.text)
     if not made:
         return NO_CLAIMS
-    return Value(sum(support(claim, evidence, case.idf) >= SUPPORTED for claim in made) / len(made))
+    return Value(sum(support(claim, evidence, case.weights) >= SUPPORTED for claim in made) / len(made))
 
 
 def ctx_grounded(case: Case) -> Value:
@@ -107,7 +107,7 @@ def _citation_scores(case: Case) -> CitationScores | Value:
         return NO_CLAIMS
 
     def entails(sentence: str, texts: Sequence[str]) -> bool:
-        return support(sentence, texts, case.idf, jointly=True) >= SUPPORTED
+        return support(sentence, texts, case.weights, jointly=True) >= SUPPORTED
 
     return citation_scores(
         made, [passage.text for passage in answer.passages], entails, answer.dropped_citations

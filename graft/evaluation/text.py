@@ -13,6 +13,8 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
+from graft.sentences import sentence_spans
+
 _CACHE = 1 << 14
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _DROPPED = set(string.punctuation)
@@ -68,41 +70,16 @@ def tokens(text: str) -> tuple[str, ...]:
 
 # --- sentences -----------------------------------------------------------------------------------------------------
 
-_ABBREVIATIONS = ("e.g", "i.e", "mr", "mrs", "ms", "dr", "prof", "vs", "nos", "approx", "etc", "inc", "ltd", "st",
-                  "fig", "sec", "dept", "est", "cf", "al", "p", "pp")  # fmt: skip
-_BREAK = re.compile(r"(?<=[.!?])[\"')\]\u201d\u2019*]*\s+(?=\S)|(?<=[\u3002\uff01\uff1f])\s*(?=\S)|\s*\n\s*")
 _LEADING_CITATIONS = re.compile(rf"(?:\s*{CITATION.pattern})+[.,;]?\s*")
 
 
 @lru_cache(_CACHE)
 def sentences(text: str) -> tuple[str, ...]:
-    """Return the sentences of a text, each with the citation markers that follow it, also behind its full stop.
-
-    A line break ends a sentence. A full stop after a common abbreviation, a single initial or a list number does not.
-    """
+    """Return the sentences of a text, each with the citation markers that follow it, also behind its full stop."""
     found: list[str] = []
-    start = 0
-    for match in _BREAK.finditer(text):
-        piece = text[start : match.start()]
-        if "\n" not in match.group() and _continues(piece):
-            continue
-        _append(found, text[start : match.end()].strip())
-        start = match.end()
-    _append(found, text[start:].strip())
+    for start, end in sentence_spans(text):
+        _append(found, text[start:end])
     return tuple(found)
-
-
-def _continues(piece: str) -> bool:
-    """Whether the full stop at the end of `piece` belongs to an abbreviation, an initial or a list number."""
-    if not piece.endswith("."):
-        return False
-    words = piece[:-1].split()
-    last = words[-1].lstrip("(\"'[") if words else ""
-    return (
-        last.casefold() in _ABBREVIATIONS
-        or (len(last) == 1 and last.isupper())
-        or (len(words) == 1 and last.isdigit())
-    )
 
 
 def _append(found: list[str], piece: str) -> None:
