@@ -5,9 +5,11 @@ Needs python-docx and reportlab; no date but the document's own is written. Know
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import html
 import io
+import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -199,8 +201,22 @@ def to_pdf(page: Page) -> bytes:
     styles = getSampleStyleSheet()
     styles["Normal"].fontSize, styles["Normal"].leading, styles["Normal"].spaceAfter = 11, 15, 7
     story = [part for block in page.blocks for part in _pdf_parts(block, styles)]
-    document.build(story, onFirstPage=footer, onLaterPages=footer)
+    with _source_date(page.date):
+        document.build(story, onFirstPage=footer, onLaterPages=footer)
     return packed.getvalue()
+
+
+@contextlib.contextmanager
+def _source_date(date: dt.datetime) -> Iterator[None]:
+    """Set the only thing from which reportlab's invariant mode takes a date."""
+    name, before = "SOURCE_DATE_EPOCH", os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ[name] = str(int(date.replace(tzinfo=dt.UTC).timestamp()))
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def _pdf_parts(block: Block, styles: Any) -> list[Any]:
