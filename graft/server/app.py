@@ -1,0 +1,286 @@
+"""The server: variants behind an OpenAI-compatible API, and a page to talk to them.
+
+Gets objects, no settings: anything with a name, a fingerprint and `stream` can be served. Knows nothing of how they
+answer. Nothing it sends holds a stack trace, and nothing it logs holds what was asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from graft.errors import ConfigError
+from graft.server import page, schema
+from graft.server.cache import AnswerCache
+from graft.server.guard import key_guard, loopback_guard
+from graft.server.metrics import Metrics
+from graft.server.schema import ApiError, Asked
+from graft.server.work import Full, Job, Workers
+from graft.types import Answer, Message
+
+RELEASED = "graft"
+"""The model name under which the default variant is served."""
+_log = logging.getLogger("graft.server")
+
+
+class Answers(Protocol):
+    """What can be served; a Variant is one."""
+
+    name: str
+    fingerprint: str
+
+    def stream(self, question: Sequence[Message], /) -> Iterator[str | Answer]:
+        """Yield text, then the Answer whose text is its concatenation."""
+
+
+def create_app(
+    variants: Mapping[str, Answers],
+    *,
+    default: str,
+    key: str | None,
+    allow_anonymous: bool = False,
+    max_body: int = 1 << 20,
+    running: int = 4,
+    waiting: int = 32,
+    cache: int = 0,
+) -> FastAPI:
+    """Build the app.
+
+    `default` names the variant behind the model `graft`. Without a `key` nothing is served unless `allow_anonymous`
+    says so, and then only to this machine: requests from other hosts' pages are refused. `max_body` is bytes of a
+    request; `running` answers are made at a time, `waiting` more stand in line, and further requests get a 503.
+    `cache` is how many answers are kept in memory.
+    """
+    if default not in variants:
+        raise ConfigError(
+            f"The default variant {default!r} is not served.", f"Served: {', '.join(variants)}."
+        )
+    if not key and not allow_anonymous:
+        raise ConfigError(
+            "A server without a key answers anybody.", "Give a key, or allow anonymous use explicitly."
+        )
+    served = {RELEASED: variants[default], **variants}
+    desk = _Desk(served, Metrics(), running=running, waiting=waiting, cache=cache, max_body=max_body)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        desk.workers.close()
+
+    app = FastAPI(title="GRAFT", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.include_router(_public())
+    app.include_router(_guarded(desk, key_guard(key) if key else loopback_guard))
+    app.add_exception_handler(ApiError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse)
+    return app
+
+
+def _public() -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/")
+    async def home() -> HTMLResponse:
+        return HTMLResponse(page.HTML, headers=page.HEADERS)
+
+    @routes.get("/healthz")
+    async def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    return routes
+
+
+def _guarded(desk: _Desk, guard: Callable[[Request], Awaitable[None]]) -> APIRouter:
+    routes = APIRouter(dependencies=[Depends(guard)])
+
+    @routes.get("/v1/models")
+    async def models() -> JSONResponse:
+        return JSONResponse(schema.models(list(desk.served)))
+
+    @routes.get("/metrics")
+    async def metrics() -> Response:
+        return Response(desk.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    @routes.post("/v1/chat/completions")
+    async def chat(request: Request) -> Response:
+        return await desk.chat(request)
+
+    return routes
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        error = ApiError(error.status_code, f"{error.detail}: see /v1/models and /v1/chat/completions.")
+    told = schema.refusal(error)
+    return JSONResponse(told.body, told.status, told.headers)
+
+
+@dataclass(slots=True)
+class _Asking:
+    """A request on its way to its reply."""
+
+    asked: Asked
+    variant: Answers
+    reply: schema.Reply
+    started: float
+    job: Job | None = None
+    cached: Answer | None = None
+    first_text: float | None = None
+
+
+class _Desk:
+    """Takes chat requests and hands out replies."""
+
+    def __init__(self, served: Mapping[str, Answers], metrics: Metrics, *, running: int, waiting: int, cache: int,
+                 max_body: int) -> None:  # fmt: skip
+        self.served = served
+        self.metrics = metrics
+        self.workers = Workers(running, waiting, metrics.active)
+        self._cache = AnswerCache(cache)
+        self._max_body = max_body
+
+    async def chat(self, request: Request) -> Response:
+        """Answer POST /v1/chat/completions."""
+        started = time.perf_counter()
+        asked = schema.parse_chat(await self._body(request))
+        if asked.model not in self.served:
+            raise ApiError(404, f"There is no model {asked.model!r} here; there are {', '.join(self.served)}.",
+                           code="model_not_found", param="model")  # fmt: skip
+        variant = self.served[asked.model]
+        asking = _Asking(asked, variant, schema.Reply.new(asked.model), started)
+        asking.cached = self._cache.get(variant.fingerprint, asked.messages)
+        if asking.cached is None:
+            asking.job = self._start(variant, asked)
+        pieces = self._pieces(asking)
+        try:
+            async with _watched(request, asking.job):
+                # The first piece decides the status; a stream's headers are sent after it.
+                first = await anext(pieces)
+                while not asked.stream and not isinstance(first, Answer):
+                    first = await anext(pieces)
+        except BaseException:
+            if asking.job is not None:
+                asking.job.cancel()
+            raise
+        if asked.stream:
+            return _EventStream(self._events(asking, first, pieces), asking.job)
+        assert isinstance(first, Answer)
+        return JSONResponse(asking.reply.completion(first, self._details(asking, first)))
+
+    def _start(self, variant: Answers, asked: Asked) -> Job:
+        try:
+            return self.workers.start(lambda: variant.stream(asked.messages))
+        except Full:
+            self.metrics.failed(variant.name, "refused")
+            raise ApiError(503, "The server is busy: try again in a moment.", kind="server_error", code="overloaded",
+                           headers={"Retry-After": "1"}) from None  # fmt: skip
+
+    async def _body(self, request: Request) -> bytes:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > self._max_body:
+                raise ApiError(
+                    413, f"The request is larger than {self._max_body} bytes.", code="request_too_large"
+                )
+        return body
+
+    async def _pieces(self, asking: _Asking) -> AsyncIterator[str | Answer]:
+        """Yield the answer's text, then the Answer, from the cache or the job. Raises ApiError."""
+        if asking.cached is not None:
+            spent = time.perf_counter() - asking.started
+            yield asking.cached.text
+            yield self._done(asking, replace(asking.cached, timings={"total": spent}, cost=0.0))
+            return
+        assert asking.job is not None
+        name = asking.variant.name
+        try:
+            while isinstance(piece := await asking.job.next(), str):
+                asking.first_text = asking.first_text or time.perf_counter() - asking.started
+                yield piece
+        except (asyncio.CancelledError, GeneratorExit):
+            self.metrics.failed(name, "abandoned")
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a variant raises, the client gets JSON and the log the trace
+            self.metrics.failed(name, "error")
+            told = schema.refusal(error)
+            if told.status == 500:
+                _log.exception("%s failed to answer (%s)", name, asking.reply.id)
+            raise told from None
+        if piece is None:
+            self.metrics.failed(name, "abandoned")
+            raise ApiError(499, "The client went away.")
+        self._cache.put(asking.variant.fingerprint, asking.asked.messages, piece)
+        yield self._done(asking, piece)
+
+    def _done(self, asking: _Asking, answer: Answer) -> Answer:
+        self.metrics.answered(
+            answer, asking.variant.name, first_text=asking.first_text, cached=asking.cached is not None
+        )
+        return answer
+
+    def _details(self, asking: _Asking, answer: Answer) -> dict[str, object]:
+        return schema.details(answer, ignored=asking.asked.ignored, cached=asking.cached is not None)
+
+    async def _events(
+        self, asking: _Asking, piece: str | Answer, pieces: AsyncIterator[str | Answer]
+    ) -> AsyncIterator[str]:
+        """Yield the reply as server-sent events."""
+        reply = asking.reply
+        yield schema.event(reply.opening())
+        try:
+            while not isinstance(piece, Answer):
+                yield schema.event(reply.piece(piece))
+                piece = await anext(pieces)
+        except ApiError as error:  # too late for a status: clients raise on an event with an error
+            yield schema.event(error.body)
+            return
+        yield schema.event(reply.closing(piece, self._details(asking, piece)))
+        if asking.asked.include_usage:
+            yield schema.event(reply.counted(piece))
+        yield schema.event("[DONE]")
+
+
+class _EventStream(StreamingResponse):
+    """Server-sent events of a job that ends with its reader."""
+
+    def __init__(self, events: AsyncIterator[str], job: Job | None) -> None:
+        super().__init__(
+            events,
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+        self._job = job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._job is not None:
+                self._job.cancel()
+
+
+@asynccontextmanager
+async def _watched(request: Request, job: Job | None) -> AsyncIterator[None]:
+    """Cancel the job when the client leaves before its reply has begun; from then on the stream itself notices."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        if job is not None:
+            job.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()

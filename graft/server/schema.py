@@ -1,0 +1,222 @@
+"""The OpenAI wire format: what a chat request may hold, and what is sent back.
+
+Plain values in and out; knows nothing of HTTP frameworks, threads or variants. What GRAFT adds stands in two extension
+fields that other clients ignore: `message.citations`, and `graft` with the passages, timings and fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from graft.errors import BudgetExceeded, DataError, EndpointError, GraftError
+from graft.types import Answer, Message, Usage, to_dict
+
+# A request that depends on one of these would get something else than it asked for, so it is refused.
+_UNSUPPORTED = ("tools", "functions", "response_format", "logprobs", "audio", "modalities", "prediction")
+_HARMLESS: tuple[Any, ...] = (None, [], False, {"type": "text"}, ["text"])
+
+
+class ApiError(Exception):
+    """A refusal in OpenAI's shape. `kind` is its `type`, e.g. "invalid_request_error"."""
+
+    def __init__(self, status: int, message: str, *, kind: str = "invalid_request_error", code: str | None = None,
+                 param: str | None = None, headers: Mapping[str, str] | None = None) -> None:  # fmt: skip
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+        self.kind = kind
+        self.headers = dict(headers or {})
+
+
+class Part(BaseModel):
+    """A piece of a message's content; only text is understood."""
+
+    type: str
+    text: str = ""
+
+
+class Turn(BaseModel):
+    """One message as clients send it."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[Part]
+
+
+class StreamOptions(BaseModel):
+    """What a stream should carry besides the text."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(BaseModel):
+    """The body of POST /v1/chat/completions."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    messages: list[Turn] = Field(min_length=1)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked request. `ignored` names the fields that are not applied: an answer is made with the settings it was
+    measured with, whatever temperature a client sends."""
+
+    model: str
+    messages: tuple[Message, ...]
+    stream: bool
+    include_usage: bool
+    ignored: tuple[str, ...]
+
+
+def parse_chat(body: bytes) -> Asked:
+    """Check a request's body. Raises ApiError (400) that names the field."""
+    try:
+        request = ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ApiError(
+            400, f"{where}: {first['msg']}" if where else first["msg"], param=where or None
+        ) from None
+    extra = request.model_extra or {}
+    for name in _UNSUPPORTED:
+        if extra.get(name) not in _HARMLESS:
+            raise ApiError(
+                400, f"{name} is not supported by this server.", param=name, code="unsupported_parameter"
+            )
+    if request.n not in (None, 1):
+        raise ApiError(400, "n must be 1.", param="n", code="unsupported_parameter")
+    messages = tuple(_message(turn, at) for at, turn in enumerate(request.messages))
+    if messages[-1].role != "user" or not messages[-1].content.strip():
+        raise ApiError(400, "The last message must be a non-empty user message.", param="messages")
+    usage = request.stream_options is not None and request.stream_options.include_usage
+    return Asked(request.model, messages, request.stream, usage, tuple(sorted(extra)))
+
+
+def _message(turn: Turn, at: int) -> Message:
+    role = "system" if turn.role == "developer" else turn.role
+    if isinstance(turn.content, str):
+        return Message(role, turn.content)
+    for part in turn.content:
+        if part.type not in ("text", "input_text"):
+            raise ApiError(
+                400,
+                f"Content of type {part.type!r} is not supported: send text.",
+                param=f"messages.{at}.content",
+            )
+    return Message(role, "\n".join(part.text for part in turn.content))
+
+
+# --- what is sent back -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The frame that all parts of one reply share."""
+
+    id: str
+    created: int
+    model: str
+
+    @staticmethod
+    def new(model: str) -> Reply:
+        """Start a reply to a request for `model`."""
+        return Reply(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), model)
+
+    def completion(self, answer: Answer, details: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the whole answer as one object."""
+        message = {"role": "assistant", "content": answer.text, "citations": to_dict(answer.citations)}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
+        return {
+            **self._frame("chat.completion"),
+            "choices": [choice],
+            "usage": usage(answer.usage),
+            "graft": details,
+        }
+
+    def opening(self) -> dict[str, Any]:
+        """Return a stream's first chunk: the role."""
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def piece(self, text: str) -> dict[str, Any]:
+        """Return a chunk of text."""
+        return self._chunk({"content": text})
+
+    def closing(self, answer: Answer, details: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the last chunk: why it ended, the citations and the details."""
+        chunk = self._chunk({"citations": to_dict(answer.citations)}, _finish(answer))
+        return {**chunk, "graft": details}
+
+    def counted(self, answer: Answer) -> dict[str, Any]:
+        """Return the chunk that `stream_options.include_usage` asks for: no choices, only usage."""
+        return {**self._frame("chat.completion.chunk"), "choices": [], "usage": usage(answer.usage)}
+
+    def _chunk(self, delta: Mapping[str, Any], finish: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return {**self._frame("chat.completion.chunk"), "choices": [choice]}
+
+    def _frame(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+def usage(used: Usage) -> dict[str, Any]:
+    """Return token counts in OpenAI's words."""
+    return {
+        "prompt_tokens": used.prompt,
+        "completion_tokens": used.completion,
+        "total_tokens": used.prompt + used.completion,
+        "prompt_tokens_details": {"cached_tokens": used.cached},
+    }
+
+
+def details(answer: Answer, *, ignored: Sequence[str] = (), cached: bool = False) -> dict[str, Any]:
+    """Return the extension field `graft`: the Answer but for its text, whether it came from the cache, and the request
+    fields that were not applied."""
+    whole = to_dict(answer)
+    return {
+        **{key: whole[key] for key in whole if key not in ("text", "usage")},
+        "cached": cached,
+        "ignored": list(ignored),
+    }
+
+
+def models(names: Sequence[str]) -> dict[str, Any]:
+    """Return the answer of GET /v1/models."""
+    return {
+        "object": "list",
+        "data": [{"id": name, "object": "model", "created": 0, "owned_by": "graft"} for name in names],
+    }
+
+
+def event(data: Mapping[str, Any] | str) -> str:
+    """Return one server-sent event."""
+    return f"data: {data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def refusal(error: Exception) -> ApiError:
+    """Return what a client is told about an error: GRAFT's own words, or nothing but that there was one."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, DataError):
+        return ApiError(400, str(error))
+    if isinstance(error, BudgetExceeded):
+        return ApiError(429, str(error), kind="insufficient_quota", code="insufficient_quota")
+    if isinstance(error, EndpointError):
+        return ApiError(502, str(error), kind="api_error", code="upstream_failed")
+    said = str(error) if isinstance(error, GraftError) else "The server failed to answer; its log says why."
+    return ApiError(500, said, kind="api_error", code="internal_error")
+
+
+def _finish(answer: Answer) -> str:
+    return {"budget": "length"}.get(answer.finish, answer.finish)
