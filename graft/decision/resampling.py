@@ -93,7 +93,9 @@ def bca(drawn: Floats, estimate: float, jackknife: Floats, z: float) -> tuple[fl
     from scipy import special
 
     drawn = drawn[~np.isnan(drawn)]
-    below = float(np.mean(drawn < estimate) + np.mean(drawn <= estimate)) / 2
+    # Scores take few values, so many draws equal the estimate but for rounding: those count half, as ties do.
+    tie = 1e-9 * float(np.ptp(drawn))
+    below = float(np.mean(drawn < estimate - tie) + np.mean(drawn <= estimate + tie)) / 2
     bias = float(special.ndtri(below))
     deviation = jackknife.mean() - jackknife
     spread = float(np.sum(deviation**2)) ** 1.5
