@@ -14,10 +14,11 @@ import uvicorn
 
 from graft.errors import BackendError, BudgetExceeded, ConfigError, DataError, EndpointError
 from graft.generation.variant import Retrieved, Variant
+from graft.records import to_dict
 from graft.server.app import create_app
 from graft.server.run import listen, run_server
 from graft.testing.fakes import EchoGenerator
-from graft.types import Answer, Citation, Context, Passage, Usage, to_dict
+from graft.types import Answer, Citation, Context, Passage, Usage
 
 KEY = "test-key"
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # shared: loading certificates for each request costs 20 ms
@@ -87,8 +88,11 @@ def get(url, path, key=KEY, **headers):
 def post(url, body, key=KEY, **headers):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return httpx.post(
-        f"{url}/v1/chat/completions", content=content, headers={"Authorization": f"Bearer {key}", **headers}
-    , verify=PLAIN)
+        f"{url}/v1/chat/completions",
+        content=content,
+        headers={"Authorization": f"Bearer {key}", **headers},
+        verify=PLAIN,
+    )
 
 
 DETAILS = {
@@ -151,8 +155,11 @@ def test_a_wrong_key_gets_401(key):
     with serving(rag()) as url:
         for path in ["/v1/models", "/metrics"]:
             assert httpx.get(url + path, verify=PLAIN).status_code == 401
-        response = httpx.post(verify=PLAIN, 
-            f"{url}/v1/chat/completions", headers=[(b"Authorization", f"Bearer {key}".encode())], json={}
+        response = httpx.post(
+            f"{url}/v1/chat/completions",
+            headers=[(b"Authorization", f"Bearer {key}".encode())],
+            json={},
+            verify=PLAIN,
         )
         assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert response.json() == {
