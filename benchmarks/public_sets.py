@@ -67,7 +67,9 @@ def nq_oracle(data: Path, out: Path, questions: int) -> Record:
     for row in asked:
         row["answerable"] = not gone & set(row["relevant"])
         row["evidence"] = []
-    train = [row for row in sample(read(data / "queries-train.jsonl.gz"), 400) if not gone & set(row["relevant"])]
+    train = [
+        row for row in sample(read(data / "queries-train.jsonl.gz"), 400) if not gone & set(row["relevant"])
+    ]
     return {
         "documents": write(out / "documents/corpus.jsonl", (row for row in corpus if row["id"] not in gone)),
         "examples": write(out / "examples.jsonl", map(_example, train)),
@@ -86,7 +88,12 @@ def banking77(data: Path, out: Path, questions: int) -> Record:
     for row in train:
         messages[row["output"]].append(row["input"])
     pages = [
-        {"id": name, "title": name, "text": "\n".join(f"- {message} → {name}" for message in messages[name][:10]), "metadata": {}}
+        {
+            "id": name,
+            "title": name,
+            "text": "\n".join(f"- {message} → {name}" for message in messages[name][:10]),
+            "metadata": {},
+        }
         for name in names
     ]
     contract = {"regex": "(" + "|".join(map(re.escape, names)) + r")( \[\d+\])*"}
@@ -121,7 +128,9 @@ def _question(row: Record, text: dict[str, str]) -> Record:
     evidence = []
     for document in row["relevant"] if row["answerable"] else []:
         spans = [(text[document].find(quote), quote) for quote in row.get("evidence", [])]
-        found = [{"document": document, "start": at, "end": at + len(quote)} for at, quote in spans if at >= 0]
+        found = [
+            {"document": document, "start": at, "end": at + len(quote)} for at, quote in spans if at >= 0
+        ]
         evidence += found or [{"document": document}]
     return {
         "id": row["id"], "question": row["question"], "answers": row["answers"] if row["answerable"] else [],
@@ -149,7 +158,9 @@ def main() -> None:
     for name in arguments.sets:
         folder = arguments.out / name
         made = SETS[name](arguments.data / name, folder, arguments.questions)
-        (folder / "graft.toml").write_text(f'[project]\nname = "{name}"\n\n{SETTINGS.get(name, "")}', encoding="utf-8")
+        (folder / "graft.toml").write_text(
+            f'[project]\nname = "{name}"\n\n{SETTINGS.get(name, "")}', encoding="utf-8"
+        )
         project = Project(folder)
         with progress() as report:
             built = project.build(progress=report)

@@ -1,6 +1,6 @@
 """How long `import graft` and `graft --help` take, beside an empty Python. Prints the median of 15 runs.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 from __future__ import annotations

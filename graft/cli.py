@@ -40,7 +40,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would run, how long and at what cost; do nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would run, how long and at what cost; do nothing.")
+]
 HERE = Path()
 
 
@@ -57,7 +59,10 @@ def reported(verb: Callable[P, R]) -> Callable[P, R]:
                 print(f"  → {error.hint}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            print("Interrupted. What was finished is kept; the same command goes on from there.", file=sys.stderr)
+            print(
+                "Interrupted. What was finished is kept; the same command goes on from there.",
+                file=sys.stderr,
+            )
             raise typer.Exit(130) from None
 
     return run
@@ -65,7 +70,10 @@ def reported(verb: Callable[P, R]) -> Callable[P, R]:
 
 @app.command()
 @reported
-def init(folder: Folder = HERE, force: Annotated[bool, typer.Option(help="Overwrite an existing graft.toml.")] = False) -> None:
+def init(
+    folder: Folder = HERE,
+    force: Annotated[bool, typer.Option(help="Overwrite an existing graft.toml.")] = False,
+) -> None:
     """Look at a folder of files and write a commented graft.toml that works on it."""
     from graft.project import Project
 
@@ -77,7 +85,9 @@ def init(folder: Folder = HERE, force: Annotated[bool, typer.Option(help="Overwr
 @reported
 def build(
     folder: Folder = HERE,
-    retrain: Annotated[bool, typer.Option(help="Train the adapters even if nothing they are made of changed.")] = False,
+    retrain: Annotated[
+        bool, typer.Option(help="Train the adapters even if nothing they are made of changed.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -98,8 +108,12 @@ def build(
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
     folder: Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")] = HERE,
-    variant: Annotated[str | None, typer.Option(help="base, rag, tuned, hybrid; default: the recommended one.")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="Only passages whose metadata has key=value.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="base, rag, tuned, hybrid; default: the recommended one.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only passages whose metadata has key=value.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question, with its sources."""
@@ -139,8 +153,12 @@ def recommend(folder: Folder = HERE, as_json: AsJson = False) -> None:
 @reported
 def serve(
     folder: Folder = HERE,
-    variant: Annotated[str | None, typer.Option(help="What 'graft' answers with; default: the recommended one.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to bind; default: graft.toml's, loopback.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="What 'graft' answers with; default: the recommended one.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to bind; default: graft.toml's, loopback.")
+    ] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind; default: graft.toml's.")] = None,
 ) -> None:
     """Serve the variants behind an OpenAI-compatible API, with a page to try them."""
@@ -193,7 +211,7 @@ def _print(value: Any, text: Callable[[Any], str], as_json: bool) -> None:
 
 def _show(value: Any, as_json: bool) -> None:
     """Print plain data: as JSON, or as indented `key: value` lines."""
-    from graft.types import to_dict
+    from graft.records import to_dict
 
     plain = to_dict(value)
     print(json.dumps(plain, ensure_ascii=False, indent=1) if as_json else "\n".join(_lines(plain)))

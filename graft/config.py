@@ -19,6 +19,8 @@ from typing import Any, Literal
 from graft.errors import ConfigError
 from graft.plugins import dataclass_from
 
+Mode = Literal["hybrid", "dense", "bm25"]
+
 FILE = "graft.toml"
 VARIANTS = ("base", "rag", "tuned", "hybrid")
 BASELINES = ("extractive", "bm25")
@@ -34,7 +36,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class ProjectSection:
-    """[project]"""
+    """The table [project]."""
 
     name: str = ""
     """What the reports call it. Default: the folder's name."""
@@ -46,7 +48,7 @@ class ProjectSection:
 
 @dataclass(frozen=True, slots=True)
 class DocumentsSection:
-    """[documents]"""
+    """The table [documents]."""
 
     paths: tuple[str, ...] = ("documents",)
     """Folders or files, relative to this file."""
@@ -58,9 +60,9 @@ class DocumentsSection:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSection:
-    """[retrieval]"""
+    """The table [retrieval]."""
 
-    mode: Literal["hybrid", "dense", "bm25"] = "hybrid"
+    mode: Mode = "hybrid"
     """Which lists are searched; hybrid fuses dense and BM25 by reciprocal rank."""
     passages: int = 5
     """How many passages the model is shown."""
@@ -86,7 +88,7 @@ class RetrievalSection:
 
 @dataclass(frozen=True, slots=True)
 class GenerationSection:
-    """[generation]"""
+    """The table [generation]."""
 
     model: Backend = Backend("transformers", {"model": "nano"})
     """transformers (a local Hugging Face model; nano ships with GRAFT), openai (any compatible endpoint)."""
@@ -100,7 +102,7 @@ class GenerationSection:
 
 @dataclass(frozen=True, slots=True)
 class TuningSection:
-    """[tuning]"""
+    """The table [tuning]."""
 
     examples: str = "examples.jsonl"
     """The examples, relative to this file. Without the file, tuned and hybrid are left out."""
@@ -114,7 +116,7 @@ class TuningSection:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSection:
-    """[evaluation]"""
+    """The table [evaluation]."""
 
     questions: str = "questions.jsonl"
     """The held-out questions, relative to this file. Never train on them: GRAFT refuses leaks."""
@@ -160,7 +162,7 @@ class DecisionSection:
 
 @dataclass(frozen=True, slots=True)
 class ServeSection:
-    """[serve]"""
+    """The table [serve]."""
 
     host: str = "127.0.0.1"
     """Address to bind; loopback unless you say otherwise."""
@@ -233,7 +235,7 @@ def from_tables(tables: Mapping[str, Any]) -> Config:
     for name, kind in hints.items():
         table = _merge(preset.get(name, {}), tables.get(name, {}))
         sections[name] = dataclass_from(kind, _with_backends(kind, table, name), f"[{name}]")
-    unknown = {name: {} for name in tables if name not in hints}
+    unknown: dict[str, Any] = {name: {} for name in tables if name not in hints}
     config: Config = dataclass_from(Config, {**sections, **unknown}, FILE)
     _check(config)
     return config
@@ -244,7 +246,11 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(under, Mapping) and value.get("name", under.get("name")) == under.get("name"):
+        if (
+            isinstance(value, Mapping)
+            and isinstance(under, Mapping)
+            and value.get("name", under.get("name")) == under.get("name")
+        ):
             merged[key] = {**under, **value}
         else:
             merged[key] = value
@@ -260,15 +266,16 @@ def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[st
         hint = hints.get(key)
         if hint is not Backend and Backend not in typing.get_args(hint):
             continue
-        if isinstance(value, str):
-            value = {"name": value}
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{key!r} in [{section}] must be a table or a name.", f'Write {key} = {{ name = "…" }}.')
+        choice = {"name": value} if isinstance(value, str) else value
+        if not isinstance(choice, Mapping):
+            raise ConfigError(
+                f"{key!r} in [{section}] must be a table or a name.", f'Write {key} = {{ name = "…" }}.'
+            )
         default = defaults[key]
-        name = value.get("name", default.name if isinstance(default, Backend) else None)
+        name = choice.get("name", default.name if isinstance(default, Backend) else None)
         if name is None:
             raise ConfigError(f"[{section}.{key}] has no name.", 'Add name = "…".')
-        made[key] = Backend(name, {option: setting for option, setting in value.items() if option != "name"})
+        made[key] = Backend(name, {option: setting for option, setting in choice.items() if option != "name"})
     return made
 
 
@@ -276,7 +283,10 @@ def _check(config: Config) -> None:
     """Check what no single type says."""
     unknown = [name for name in config.evaluation.variants if name not in VARIANTS]
     if unknown:
-        raise ConfigError(f"'variants' in [evaluation] names {unknown[0]!r}, which is none.", f"Known: {', '.join(VARIANTS)}.")
+        raise ConfigError(
+            f"'variants' in [evaluation] names {unknown[0]!r}, which is none.",
+            f"Known: {', '.join(VARIANTS)}.",
+        )
     for section, key, low, high in [
         ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000), ("generation", "max_tokens", 1, 100_000),
         ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),

@@ -21,13 +21,13 @@ def progress() -> Iterator[Progress]:
         yield quiet
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     rate = TextColumn("{task.fields[rate]}")
     bars = Bars(TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn(),
                 console=Console(stderr=True))  # fmt: skip
-    tasks: dict[str, int] = {}
+    tasks: dict[str, TaskID] = {}
     started: dict[str, float] = {}
 
     def tell(stage: str, done: int, total: int) -> None:
@@ -37,7 +37,12 @@ def progress() -> Iterator[Progress]:
             if seconds < 2 and done < total:
                 return
             tasks[stage] = bars.add_task(stage, total=total or None, rate="")
-        bars.update(tasks[stage], completed=done, total=total or None, rate=f"{done / seconds:.1f}/s" if seconds else "")  # type: ignore[arg-type]
+        bars.update(
+            tasks[stage],
+            completed=done,
+            total=total or None,
+            rate=f"{done / seconds:.1f}/s" if seconds else "",
+        )
 
     with bars:
         yield tell
@@ -46,15 +51,23 @@ def progress() -> Iterator[Progress]:
 def build_summary(built: BuildReport) -> str:
     """Return what a build did, in a few lines."""
     index = built.index
+    changes = ", ".join(
+        f"{getattr(index, what)} {what}" for what in ("added", "changed", "deleted", "unchanged")
+    )
     lines = [
-        f"Indexed {index.documents} documents, {index.chunks} chunks: {index.added} added, {index.changed} changed, "
-        f"{index.deleted} deleted, {index.unchanged} unchanged; {index.embedded} chunks embedded.",
+        f"Indexed {index.documents} documents, {index.chunks} chunks: {changes}; {index.embedded} chunks embedded."
     ]
-    lines += [f"  could not read {problem.path}: {problem.reason} {problem.hint}".rstrip() for problem in built.problems]
+    lines += [
+        f"  could not read {problem.path}: {problem.reason} {problem.hint}".rstrip()
+        for problem in built.problems
+    ]
     lines += [f"Examples: {note}" for note in built.notes]
     for name, manifest in built.adapters.items():
         lines.append(f"Trained {name}: {manifest.summary}")
-    lines += [f"  {name:<14} {stage.seconds:7.1f} s   peak {stage.peak_mb:6.0f} MB" for name, stage in built.stages.items()]
+    lines += [
+        f"  {name:<14} {stage.seconds:7.1f} s   peak {stage.peak_mb:6.0f} MB"
+        for name, stage in built.stages.items()
+    ]
     return "\n".join(lines)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from graft import plugins
-from graft.config import BASELINES, VARIANTS, Backend, Config
-from graft.errors import ConfigError, NotBuilt, UnknownName
+from graft.config import BASELINES, VARIANTS, Backend, Config, Mode
 from graft.decision.cost import LOCAL_MACHINE, Price, cost_per_query, load_prices, machine_cost, price_of
+from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
 from graft.generation.variant import Retrieved, Variant
@@ -79,14 +79,14 @@ class Parts:
         """The index over the store."""
         return Index.open(self.workspace, store=self.store, embedder=self.embedder, chunker=self.chunker)
 
-    def searcher(self, mode: str | None = None) -> Searcher:
+    def searcher(self, mode: Mode | None = None) -> Searcher:
         """A searcher; `mode` overrides the settings' (the BM25 baseline)."""
         retrieval = self.config.retrieval
         return Searcher(self.store, self.embedder, reranker=self.reranker, fusion_k=retrieval.fusion_k,
                         candidates=retrieval.candidates, mode=mode or retrieval.mode)  # fmt: skip
 
     def search(
-        self, *, mode: str | None = None, where: Filter | None = None, k: int | None = None
+        self, *, mode: Mode | None = None, where: Filter | None = None, k: int | None = None
     ) -> Callable[[Sequence[str]], list[Retrieved]]:
         """Return queries → contexts, as a variant wants it. `where` can only narrow the settings' own filter."""
         retrieval = self.config.retrieval
@@ -116,7 +116,7 @@ class Parts:
             own[key] = tuple(sorted(allowed))
         return Filter({**where.equals, **own}, where.documents)
 
-    def search_fingerprint(self, mode: str | None = None) -> str:
+    def search_fingerprint(self, mode: Mode | None = None) -> str:
         """Hash of all that decides what a search returns: the indexed content and the search settings."""
         retrieval = self.config.retrieval
         settings = replace(retrieval, mode=mode) if mode else retrieval
@@ -157,7 +157,10 @@ class Parts:
         made for another prompt or base model."""
         pointer = read_json(self.workspace.adapter_pointer(name))
         if pointer is None:
-            raise NotBuilt(f"The variant {name!r} has no adapter yet.", "Put examples in the project and run graft build.")
+            raise NotBuilt(
+                f"The variant {name!r} has no adapter yet.",
+                "Put examples in the project and run graft build.",
+            )
         folder = self.workspace.adapter(pointer["key"])
         prompt = prompts.fingerprint(self.config.generation.instructions)
         verify(folder, prompt=prompt, base=self.generator().fingerprint)
@@ -184,7 +187,7 @@ class Parts:
         instead of generating. Raises NotBuilt when a part of it has not been built."""
         if name not in (*VARIANTS, *BASELINES):
             raise UnknownName("variant", name, (*VARIANTS, *BASELINES))
-        mode = "bm25" if name == "bm25" else None
+        mode: Mode | None = "bm25" if name == "bm25" else None
         searches = name not in ("base", "tuned")
         if searches and len(self.store) == 0:
             raise NotBuilt(f"The variant {name!r} searches, and nothing is indexed yet.", "Run graft build.")
@@ -202,7 +205,9 @@ class Parts:
             temperature=generation.temperature,
             seed=self.config.project.seed,
             min_score=retrieval.min_score or None,
-            prompt_budget=self.context_length - generation.max_tokens if self.context_length and not quotes else None,
+            prompt_budget=self.context_length - generation.max_tokens
+            if self.context_length and not quotes
+            else None,
             price=self._machine_price if quotes or self.tunable else self._token_price,
             is_abstention=is_abstention,
             fingerprint_parts=[
@@ -211,7 +216,6 @@ class Parts:
                 repr(where),
             ],
         )
-
 
     # --- looking things up ---------------------------------------------------------------------------------------------
 

@@ -63,7 +63,9 @@ def load(kind: str, name: str, where: str = "") -> Any:
         raise
     except Exception as error:
         hint = "Reinstall or update the package that brings it."
-        raise ConfigError(f"The {kind} {name!r} ({points[name].value}) failed to load: {error}.", hint) from error
+        raise ConfigError(
+            f"The {kind} {name!r} ({points[name].value}) failed to load: {error}.", hint
+        ) from error
 
 
 def build(kind: str, name: str, options: Mapping[str, Any] | None = None, *, folder: Path | None = None,
@@ -93,7 +95,9 @@ def dataclass_from(kind: Any, values: Mapping[str, Any], where: str) -> Any:
         if key not in fields:
             near = nearest(key, fields)
             guess = f"Did you mean {near!r}? " if near else ""
-            raise ConfigError(f"Unknown key {key!r} in {where}.", f"{guess}Known: {', '.join(sorted(fields))}.")
+            raise ConfigError(
+                f"Unknown key {key!r} in {where}.", f"{guess}Known: {', '.join(sorted(fields))}."
+            )
         made[key] = _coerce(value, hints[key], f"{key!r} in {where}")
     try:
         return kind(**made)

@@ -1,22 +1,17 @@
 """The words of GRAFT as frozen dataclasses.
 
 Values only: no I/O, no models, nothing that knows where it is stored. Equal content means equal objects. Every type
-that is written to disk round-trips through `to_dict` / `from_dict` as plain JSON.
+that is written to disk round-trips as plain JSON (records.py).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import types as _types
-import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
-T = TypeVar("T")
 
 
 def content_hash(*parts: str | bytes) -> str:
@@ -354,45 +349,3 @@ class Comparison:
     baselines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     fingerprints: Mapping[str, str] = field(default_factory=dict)
-
-
-# --- JSON ----------------------------------------------------------------------------------------------------------
-
-
-def to_dict(value: Any) -> Any:
-    """Return `value` as plain JSON types: dataclasses become objects, tuples become lists."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_dict(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [to_dict(item) for item in value]
-    return value
-
-
-def from_dict(kind: type[T], data: Any) -> T:
-    """Rebuild a dataclass of this module from `to_dict`'s output. Keys it does not know are ignored, so that a newer
-    GRAFT's files can still be read."""
-    return typing.cast(T, _build(kind, data))
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _build(kind: Any, data: Any) -> Any:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if data is None or kind is Any:
-        return data
-    if origin in (typing.Union, _types.UnionType):
-        inner = [option for option in arguments if option is not type(None)]
-        return _build(inner[0], data) if len(inner) == 1 else data
-    if origin is tuple:
-        return tuple(_build(arguments[0], item) for item in data)
-    if origin is Mapping:
-        return {key: _build(arguments[1], item) for key, item in data.items()}
-    if dataclasses.is_dataclass(kind):
-        hints = _hints(typing.cast(type, kind))
-        return kind(**{key: _build(hints[key], item) for key, item in data.items() if key in hints})
-    return data

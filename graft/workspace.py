@@ -142,7 +142,9 @@ def read_json(path: Path) -> Any | None:
     except FileNotFoundError:
         return None
     except json.JSONDecodeError as error:
-        raise WorkspaceError(f"{path} is not valid JSON ({error}).", "Delete it and run the same command again.") from error
+        raise WorkspaceError(
+            f"{path} is not valid JSON ({error}).", "Delete it and run the same command again."
+        ) from error
 
 
 @contextlib.contextmanager

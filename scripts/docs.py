@@ -1,7 +1,7 @@
 """Write the pages of docs/ that say what the code already says: the commands, the project file, the metrics.
 
-    python scripts/docs.py           write them
-    python scripts/docs.py --check   exit 1 if one is out of date (a test does the same)
+python scripts/docs.py           write them
+python scripts/docs.py --check   exit 1 if one is out of date (a test does the same)
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def project_file() -> str:
     pages = [
         "# graft.toml\n",
         "Every key is optional. An unknown key is refused with the nearest name. `effort` sets what you leave out;",
-        "a key that you set always wins. Backends are written as a name (`embedder = \"minilm\"`) or as a table with",
-        "their own options (`embedder = { name = \"minilm\", precision = \"fp32\" }`).\n",
+        'a key that you set always wins. Backends are written as a name (`embedder = "minilm"`) or as a table with',
+        'their own options (`embedder = { name = "minilm", precision = "fp32" }`).\n',
     ]
     for section, kind in typing.get_type_hints(settings.Config).items():
         pages.append(f"## [{section}]\n\n| key | default | meaning |\n|---|---|---|")
@@ -55,7 +55,9 @@ def project_file() -> str:
     pages.append("## effort\n\n| effort | sets |\n|---|---|")
     for name, preset in settings.EFFORT.items():
         keys = [
-            f"`{section}.{key} = {value}`" for section, table in preset.items() for key, value in table.items()
+            f"`{section}.{key} = {value}`"
+            for section, table in preset.items()
+            for key, value in table.items()
         ]
         pages.append(f"| `{name}` | {', '.join(keys) or 'the defaults above'} |")
     return NOTE + "\n".join(pages) + "\n"

@@ -61,7 +61,12 @@ def small(tmp_path: Path) -> Path:
         path.write_text(text, encoding="utf-8")
     rows = []
     for identifier, question, answers, document, quote in QUESTIONS:
-        row: dict[str, Any] = {"id": identifier, "question": question, "answers": answers, "answerable": bool(answers)}
+        row: dict[str, Any] = {
+            "id": identifier,
+            "question": question,
+            "answers": answers,
+            "answerable": bool(answers),
+        }
         if document and quote:
             start = DOCUMENTS[document].index(quote)
             row["evidence"] = [{"document": document, "start": start, "end": start + len(quote)}]

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from graft import Project
 from graft.cli import app
 from graft.errors import GraftError, NotBuilt
-from graft.types import to_dict
+from graft.records import to_dict
 
 LEAVE = "---\ntitle: Leave\nteam: people\n---\n# Leave\n\nEmployees get 30 days of annual leave.\n"
 
@@ -58,13 +58,16 @@ def test_ask_reflects_an_added_a_changed_and_a_deleted_document_at_once(small: P
     deleted = Project(small).build().index
     assert (deleted.deleted, deleted.embedded) == (1, 0)
     assert all(
-        passage.document != "pets.md" for passage in Project(small).ask("When are dogs welcome?", variant="rag").passages
+        passage.document != "pets.md"
+        for passage in Project(small).ask("When are dogs welcome?", variant="rag").passages
     )
 
 
 def test_where_narrows_what_may_be_cited(small: Path) -> None:
     Project(small).build()
-    answer = call_json("ask", "meal allowance", "-p", str(small), "--variant", "rag", "--where", "team=people")
+    answer = call_json(
+        "ask", "meal allowance", "-p", str(small), "--variant", "rag", "--where", "team=people"
+    )
     assert {passage["document"] for passage in answer["passages"]} == {"leave.md"}
     code, _, err = call("ask", "meal allowance", "-p", str(small), "--where", "team")
     assert (code, err.splitlines()[0]) == (2, "error: --where 'team' is not key=value.")
@@ -79,7 +82,17 @@ def test_compare_prints_the_contract_of_its_json(small: Path) -> None:
     for metrics in found["variants"].values():
         for estimate in metrics.values():
             assert set(estimate) == {"mean", "low", "high", "n_scored", "n_total"}
-    assert set(found["contrasts"][0]) >= {"a", "b", "metric", "difference", "low", "high", "p", "p_adjusted", "mde"}
+    assert set(found["contrasts"][0]) >= {
+        "a",
+        "b",
+        "metric",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "p_adjusted",
+        "mde",
+    }
     assert set(found["verdict"]) >= {"kind", "variant", "reasons"}
     assert Path(found["report"]).is_file()
     rows = [json.loads(line) for line in Path(found["rows"]).read_text(encoding="utf-8").splitlines()]
@@ -96,7 +109,9 @@ def test_the_same_seed_and_data_give_the_same_figures(small: Path, tmp_path: Pat
         for metrics in found["variants"].values():
             for name in [name for name in metrics if name.startswith(("latency", "cost"))]:
                 del metrics[name]
-        found["contrasts"] = [row for row in found["contrasts"] if not row["metric"].startswith(("latency", "cost"))]
+        found["contrasts"] = [
+            row for row in found["contrasts"] if not row["metric"].startswith(("latency", "cost"))
+        ]
     assert first == second
 
 
@@ -106,7 +121,11 @@ def test_a_second_compare_asks_nothing_again_and_recommend_asks_nothing_at_all(s
     rows = {path: path.read_bytes() for path in (small / ".graft/runs").rglob("rows.jsonl")}
     after = Project(small).compare()
     assert rows == {path: path.read_bytes() for path in (small / ".graft/runs").rglob("rows.jsonl")}
-    assert before.recommendation.kind == after.recommendation.kind == Project(small).recommend().recommendation.kind
+    assert (
+        before.recommendation.kind
+        == after.recommendation.kind
+        == Project(small).recommend().recommendation.kind
+    )
 
 
 def test_dry_runs_do_nothing(small: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Literal
 
 from graft.errors import DataError, nearest
 from graft.evaluation.question_record import parse
-from graft.types import Question, content_hash, to_dict
+from graft.records import to_dict
+from graft.types import Question, content_hash
 
 MOST_PROBLEMS = 20
 # Below 100 questions two variants must differ by more than 12 points to be told apart, below 50 by 17 (80 % power, a

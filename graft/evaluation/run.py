@@ -19,7 +19,8 @@ from pathlib import Path
 from graft.errors import BackendError, BudgetExceeded, GraftError, Mismatch
 from graft.evaluation.questions import fingerprint
 from graft.protocols import Answerer, Progress
-from graft.types import Question, Row, from_dict, to_dict
+from graft.records import from_dict, to_dict
+from graft.types import Question, Row
 from graft.workspace import append_lines, read_json, read_lines, write_json
 
 ROWS = "rows.jsonl"

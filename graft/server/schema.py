@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graft.errors import BudgetExceeded, DataError, EndpointError, GraftError
-from graft.types import Answer, Message, Usage, to_dict
+from graft.records import to_dict
+from graft.types import Answer, Message, Usage
 
 # A request that depends on one of these would get something else than it asked for, so it is refused.
 _UNSUPPORTED = ("tools", "functions", "response_format", "logprobs", "audio", "modalities", "prediction")

@@ -24,7 +24,8 @@ import numpy as np
 
 from graft.errors import BackendError, DataError
 from graft.protocols import Filter, Matrix, Vector
-from graft.types import Chunk, Generation, Message, Usage, content_hash, from_dict, to_dict
+from graft.records import from_dict, to_dict
+from graft.types import Chunk, Generation, Message, Usage, content_hash
 from graft.workspace import guard, write_text
 
 _WORD = re.compile(r"\w+")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import Mismatch, NotBuilt
-from graft.types import content_hash, from_dict, to_dict
+from graft.records import from_dict, to_dict
+from graft.types import content_hash
 from graft.workspace import file_hash, read_json, write_json
 
 MANIFEST = "manifest.json"

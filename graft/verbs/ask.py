@@ -13,14 +13,22 @@ from graft.workspace import read_json
 
 
 def ask(
-    parts: Parts, question: str | Sequence[Message], *, variant: str | None = None, where: Filter | None = None
+    parts: Parts,
+    question: str | Sequence[Message],
+    *,
+    variant: str | None = None,
+    where: Filter | None = None,
 ) -> Answer:
     """Answer a question or a conversation that ends with a user turn."""
     return chosen(parts, variant, where).answer(_checked(question))
 
 
 def stream(
-    parts: Parts, question: str | Sequence[Message], *, variant: str | None = None, where: Filter | None = None
+    parts: Parts,
+    question: str | Sequence[Message],
+    *,
+    variant: str | None = None,
+    where: Filter | None = None,
 ) -> Iterator[str | Answer]:
     """Yield the answer's text as it comes, then the Answer."""
     yield from chosen(parts, variant, where).stream(_checked(question))

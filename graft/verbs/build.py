@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from graft.evaluation.questions import read_questions
 from graft.evaluation.abstention import is_abstention
+from graft.evaluation.questions import read_questions
 from graft.generation import prompts
 from graft.parts import Parts
 from graft.protocols import Progress
+from graft.records import to_dict
 from graft.retrieval.documents import Loaded, load_documents
 from graft.retrieval.index import IndexReport
 from graft.stages import StageReport, Stages
@@ -24,9 +25,8 @@ from graft.tuning.adapters import AdapterManifest
 from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
 from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
-from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash, to_dict
+from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash
 from graft.workspace import write_json
-
 
 # A passage of the default chunker, and what stands around a question (contract, template), for estimates.
 _PASSAGE_TOKENS = 160
@@ -64,7 +64,9 @@ def read_documents(parts: Parts) -> Loaded:
     """Read the project's documents. Raises DataError when there are none at all."""
     section = parts.config.documents
     roots = [parts.root / path for path in section.paths]
-    return load_documents(roots, include=section.include, exclude=section.exclude, base=parts.root, loaders=parts.loaders)
+    return load_documents(
+        roots, include=section.include, exclude=section.exclude, base=parts.root, loaders=parts.loaders
+    )
 
 
 class Tuning:
@@ -133,7 +135,9 @@ class Tuning:
         retrieved yet, so each grounded prompt is taken at its passages' budget."""
         parts = self._parts
         retrieval = parts.config.retrieval
-        passages = min(retrieval.passage_tokens, retrieval.passages * _PASSAGE_TOKENS) if name == "hybrid" else 0
+        passages = (
+            min(retrieval.passage_tokens, retrieval.passages * _PASSAGE_TOKENS) if name == "hybrid" else 0
+        )
         lengths = [parts.count_tokens(row.prompt[-1].content + row.answer) + passages + _FRAME_TOKENS
                    for row in plain_rows(self.checked.kept, self._prompt)]  # fmt: skip
         estimate = getattr(parts.trainer(), "estimate", None)
@@ -143,7 +147,11 @@ class Tuning:
         """What an adapter is made of. The documents are not part of it: retrieval keeps them fresh."""
         parts = self._parts
         config = parts.config
-        grounding = [config.tuning.golden_fraction, config.retrieval.passages, config.retrieval.passage_tokens]
+        grounding = [
+            config.tuning.golden_fraction,
+            config.retrieval.passages,
+            config.retrieval.passage_tokens,
+        ]
         return {
             "variant": name,
             "examples": content_hash(*(repr(to_dict(example)) for example in self.checked.kept)),
@@ -157,7 +165,9 @@ class Tuning:
     def _rows(self, name: str) -> tuple[list[TrainingRow], list[TrainingRow]]:
         """Return the training and the dev rows of a variant."""
         config = self._parts.config
-        train, dev = split(self.checked.kept, dev_fraction=config.tuning.dev_fraction, seed=config.project.seed)
+        train, dev = split(
+            self.checked.kept, dev_fraction=config.tuning.dev_fraction, seed=config.project.seed
+        )
         if name == "tuned":
             return plain_rows(train, self._prompt), plain_rows(dev, self._prompt)
         retrieved = self._groundings([*train, *dev])
@@ -186,14 +196,18 @@ class Tuning:
         return {
             example.id: Grounding(
                 passages=result.context.passages,
-                golden=tuple(passage for document in example.documents for passage in golden.get(document, ())),
+                golden=tuple(
+                    passage for document in example.documents for passage in golden.get(document, ())
+                ),
             )
             for example, result in zip(examples, found, strict=True)
         }
 
 
 def _passage(chunk: Chunk) -> Passage:
-    return Passage(chunk.document, chunk.start, chunk.end, chunk.text, chunk.title, chunk.headings, chunk.page)
+    return Passage(
+        chunk.document, chunk.start, chunk.end, chunk.text, chunk.title, chunk.headings, chunk.page
+    )
 
 
 def plan(parts: Parts) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from graft.evaluation.run import read_latencies, run
 from graft.generation.variant import Variant
 from graft.parts import Parts
 from graft.protocols import Progress
+from graft.records import to_dict
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
-from graft.types import Comparison, Question, Recommendation, Row, Usage, Value, content_hash, to_dict
+from graft.types import Comparison, Question, Recommendation, Row, Usage, Value, content_hash
 from graft.workspace import read_json, write_json
 
 
@@ -70,7 +71,12 @@ class Decided:
     def to_json(self) -> dict[str, Any]:
         """The documented form for scripts."""
         comparison = to_dict(self.comparison)
-        return {**comparison, "verdict": to_dict(self.recommendation), "report": str(self.report), "rows": str(self.rows)}
+        return {
+            **comparison,
+            "verdict": to_dict(self.recommendation),
+            "report": str(self.report),
+            "rows": str(self.rows),
+        }
 
 
 def compare(parts: Parts, *, progress: Progress) -> Decided:
@@ -207,9 +213,15 @@ def _flag(value: Value, least: float) -> bool | None:
     return None if value.value is None else value.value >= least
 
 
-def _written(parts: Parts, measured: Measured, comparison: Comparison, recommendation: Recommendation) -> Decided:
+def _written(
+    parts: Parts, measured: Measured, comparison: Comparison, recommendation: Recommendation
+) -> Decided:
     """Write rows, report and verdict; `latest.json` last, so that it never points at half a comparison."""
-    key = content_hash(repr(sorted(measured.fingerprints.items())), repr(parts.config.decision), repr(parts.config.evaluation))
+    key = content_hash(
+        repr(sorted(measured.fingerprints.items())),
+        repr(parts.config.decision),
+        repr(parts.config.evaluation),
+    )
     folder = parts.workspace.comparisons / key
     decided = Decided(comparison, recommendation, folder / "report.html", folder / "rows.jsonl")
     reporting.write_report(
@@ -244,12 +256,17 @@ def _left(parts: Parts) -> dict[str, dict[str, Any]]:
         folder = parts.workspace.run(_run_key(variant, questions))
         todo = () if read_json(folder / "manifest.json") is not None else questions
         local = parts.tunable or name in BASELINES
-        left[name] = {"questions": len(todo), **(_probed(variant, todo) if local else _bounded(parts, variant, todo))}
+        left[name] = {
+            "questions": len(todo),
+            **(_probed(variant, todo) if local else _bounded(parts, variant, todo)),
+        }
     return left
 
 
 def _probed(variant: Variant, questions: Sequence[Question]) -> dict[str, Any]:
-    answers = variant.answer_batch([question.messages for question in questions[:_PROBE]]) if questions else []
+    answers = (
+        variant.answer_batch([question.messages for question in questions[:_PROBE]]) if questions else []
+    )
     share = len(questions) / max(1, len(answers))
     costs = [answer.cost for answer in answers if answer.cost is not None]
     return {
@@ -266,4 +283,9 @@ def _bounded(parts: Parts, variant: Variant, questions: Sequence[Question]) -> d
     prompt = sum(parts.count_tokens(question.text) + passages + _FRAME for question in questions)
     usage = Usage(prompt, len(questions) * variant.max_tokens)
     cost = variant.price(usage, {}) if variant.price else None
-    return {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "seconds": None, "cost_usd": cost}
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "seconds": None,
+        "cost_usd": cost,
+    }

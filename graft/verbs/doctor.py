@@ -9,7 +9,6 @@ import importlib.util
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -19,9 +18,9 @@ from typing import Literal
 from graft import config as settings
 from graft import plugins
 from graft.errors import GraftError
+from graft.evaluation.questions import read_questions
 from graft.parts import Parts
 from graft.tuning.examples import read_examples
-from graft.evaluation.questions import read_questions
 from graft.workspace import FOLDER, Workspace
 
 MARKS = {"fine": "✓", "note": "·", "wrong": "✗"}
@@ -52,13 +51,15 @@ def doctor(folder: Path) -> list[Finding]:
 
 def _machine(folder: Path) -> Iterator[Finding]:
     cores = os.cpu_count() or 1
-    yield Finding("fine", "machine", f"Python {platform.python_version()}, {platform.machine()}, {cores} cores")
-    if sys.version_info < (3, 11):
-        yield Finding("wrong", "Python", f"{platform.python_version()} is too old.", "Use Python 3.11 or newer.")
+    yield Finding(
+        "fine", "machine", f"Python {platform.python_version()}, {platform.machine()}, {cores} cores"
+    )
     existing = next(path for path in [folder.resolve(), *folder.resolve().parents] if path.exists())
     free = shutil.disk_usage(existing).free / 1e9
     level: Literal["fine", "wrong"] = "fine" if free > DISK_GB else "wrong"
-    yield Finding(level, "disk", f"{free:.1f} GB free", "" if level == "fine" else f"Free at least {DISK_GB} GB.")
+    yield Finding(
+        level, "disk", f"{free:.1f} GB free", "" if level == "fine" else f"Free at least {DISK_GB} GB."
+    )
     if not os.access(existing, os.W_OK):
         yield Finding("wrong", "folder", f"{existing} is not writable.", "Check its permissions.")
 
@@ -72,7 +73,9 @@ def _installation() -> Iterator[Finding]:
         ("bitsandbytes", "qlora", "4-bit fine-tuning (optional)"),
     ]:
         if importlib.util.find_spec(module) is None:
-            yield Finding("note", module, f"not installed: needed for {purpose}.", f"pip install 'graft-llm[{extra}]'")
+            yield Finding(
+                "note", module, f"not installed: needed for {purpose}.", f"pip install 'graft-llm[{extra}]'"
+            )
             continue
         try:
             yield Finding("fine", module, version(module.replace("_", "-")))
@@ -97,7 +100,9 @@ def _project(folder: Path) -> Iterator[Finding]:
     ]:  # fmt: skip
         yield _checked(kind, lambda kind=kind, choice=choice: plugins.load(kind, choice.name).__name__)  # type: ignore[misc]
     yield _checked("examples", lambda: f"{len(read_examples(parts.root / config.tuning.examples))} examples")
-    yield _checked("questions", lambda: f"{len(read_questions(parts.root / config.evaluation.questions))} questions")
+    yield _checked(
+        "questions", lambda: f"{len(read_questions(parts.root / config.evaluation.questions))} questions"
+    )
     for name in config.documents.paths:
         exists = (parts.root / name).exists()
         yield Finding("fine" if exists else "wrong", "documents", f"{name}" + ("" if exists else " does not exist."),

@@ -13,6 +13,7 @@ import json
 import typing
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,17 @@ class Outcome:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in self.found.suffixes.most_common())
         missing = [name for name in ("examples", "questions") if getattr(self.found, name) is None]
         lines = [f"Wrote {self.path}.", f"  documents  {self.found.documents} ({kinds})"]
-        lines += [f"  {name:<10} {getattr(self.found, name) or 'none yet'}" for name in ("examples", "questions")]
+        lines += [
+            f"  {name:<10} {getattr(self.found, name) or 'none yet'}" for name in ("examples", "questions")
+        ]
         if "examples" in missing:
-            lines.append('  Without examples ({"input": …, "output": …} a line) only base and rag can be built.')
+            lines.append(
+                '  Without examples ({"input": …, "output": …} a line) only base and rag can be built.'
+            )
         if "questions" in missing:
-            lines.append('  Without questions ({"id": …, "question": …, "answers": […]} a line) nothing can be compared.')
+            lines.append(
+                '  Without questions ({"id": …, "question": …, "answers": […]} a line) nothing can be compared.'
+            )
         lines.append(f"Next: graft build {self.path.parent}")
         return "\n".join(lines)
 
@@ -64,7 +71,9 @@ def init(folder: Path, *, force: bool = False) -> Outcome:
     found = look(folder)
     if not found.suffixes:
         known = ", ".join(sorted(_suffixes()))
-        raise ConfigError(f"There is nothing to index in {folder}.", f"Put documents there; GRAFT reads {known}.")
+        raise ConfigError(
+            f"There is nothing to index in {folder}.", f"Put documents there; GRAFT reads {known}."
+        )
     write_text(path, render(found, name=folder.resolve().name))
     return Outcome(path, found)
 
@@ -72,7 +81,9 @@ def init(folder: Path, *, force: bool = False) -> Outcome:
 def look(folder: Path) -> Found:
     """Find documents, examples and questions below a folder. Hidden files and GRAFT's own folder are not looked at."""
     with guard(folder):
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder)))
+        files = sorted(
+            path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder))
+        )
     examples = questions = None
     documents: list[Path] = []
     for path in files:
@@ -151,10 +162,16 @@ def render(found: Found, *, name: str) -> str:
 
 def field_comments(kind: type) -> dict[str, str]:
     """Return field name → the docstring that stands under it in the source of a settings dataclass."""
-    body = next(node for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)).body
+    body = next(
+        node for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef)
+    ).body
     comments = {}
-    for node, below in zip(body, body[1:], strict=False):
-        if isinstance(node, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+    for node, below in pairwise(body):
+        if (
+            isinstance(node, ast.AnnAssign)
+            and isinstance(below, ast.Expr)
+            and isinstance(below.value, ast.Constant)
+        ):
             comments[ast.unparse(node.target)] = inspect.cleandoc(str(below.value.value))
     return comments
 

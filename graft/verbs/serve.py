@@ -35,7 +35,11 @@ def serve(
     announce(f"Serving {default} as the model 'graft', and {', '.join(variants)} by name, on {address}/v1")
     if not os.environ.get(section.key_env):
         announce(f"API key for this run: {key}   (set {section.key_env} to choose your own)")
-    announce(f"Try it in a browser: {address}/#key={key}" if not os.environ.get(section.key_env) else f"Try it: {address}/")
+    announce(
+        f"Try it in a browser: {address}/#key={key}"
+        if not os.environ.get(section.key_env)
+        else f"Try it: {address}/"
+    )
     run_server(app, host=host or section.host, port=port or section.port)
 
 
