@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from graft.evaluation.figures import Number, numbers, same_number
+from graft.evaluation.figures import Number, numbers, same_number, without_numbers
 from graft.evaluation.text import normalise, tokens
 
 RIGHT = 0.5  # the cut-off from 0–1 to right/wrong; agreement with people is flat from .3 to .7
 _LAST_NUMBERS = 3  # an answer may restate figures of the question; the result stands last
 _YES_NO_WINDOW = 30  # in words: further down, "no" is rarely the verdict
-_FILLERS = {"usd", "eur", "gbp", "chf", "dollars", "dollar", "euros", "euro", "percent", "per", "cent", "k", "m", "b", "bn",
-            "mn", "thousand", "million", "billion", "trillion", "about", "approximately"}  # fmt: skip
+# What may stand around figures without making the gold more than its figures: "from 07:00 to 19:00", "$24 per hour".
+_FILLERS = frozenset(
+    tokens("to and or from between until of at on in by per about approximately around since")
+)
 
 
 def exact_match(said: str, golds: Sequence[str]) -> float:
@@ -40,7 +42,8 @@ def _f1(left: Sequence[str], right: Sequence[str]) -> float:
 def correctness(said: str, golds: Sequence[str]) -> float:
     """Return 0–1: how right the answer is by the best-matching gold; `RIGHT` and above counts as right.
 
-    A numeric gold needs its figure among the last three numbers of the answer. A yes/no gold is wrong when the first
+    A gold that is a figure (with at most one word, its unit) or several needs all of them among the last three figures of
+    the answer, or as many as it has. A yes/no gold is wrong when the first
     yes or no within 30 words differs, and at least .5 when it is the same. Otherwise half the recall of the gold's words,
     and half the recall of the gold's numbers (or of its words again, when it has none).
     """
@@ -48,9 +51,10 @@ def correctness(said: str, golds: Sequence[str]) -> float:
 
 
 def _against(said: str, gold: str) -> float:
-    wanted = _numeric(gold)
-    if wanted is not None:
-        return float(any(same_number(wanted, number) for number in numbers(said)[-_LAST_NUMBERS:]))
+    wanted = _figures(gold)
+    if wanted:
+        given = numbers(said)[-max(_LAST_NUMBERS, len(wanted)) :]
+        return float(all(any(same_number(number, other) for other in given) for number in wanted))
     words = tokens(gold)
     recall = _recall(words, tokens(said))
     gold_numbers = numbers(gold)
@@ -58,21 +62,17 @@ def _against(said: str, gold: str) -> float:
     verdict = words[0] if words and words[0] in {"yes", "no"} else None
     if verdict is None:
         return score
-    given = next((word for word in tokens(said)[:_YES_NO_WINDOW] if word in {"yes", "no"}), None)
-    if given is None:
+    answered = next((word for word in tokens(said)[:_YES_NO_WINDOW] if word in {"yes", "no"}), None)
+    if answered is None:
         return score
-    return max(0.5, score) if given == verdict else 0.0
+    return max(0.5, score) if answered == verdict else 0.0
 
 
-def _numeric(gold: str) -> Number | None:
-    """Return the gold's number when it is its whole content: one number and at most one more word, its unit."""
+def _figures(gold: str) -> tuple[Number, ...]:
+    """Return the figures of a gold that is nothing else: one with at most one more word, or several without any."""
     found = numbers(gold)
-    if len(found) != 1:
-        return None
-    others = [
-        word for word in tokens(gold) if word not in _FILLERS and not numbers(word) and not word[0].isdigit()
-    ]
-    return found[0] if len(others) <= 1 else None
+    others = sum(word not in _FILLERS for word in tokens(without_numbers(gold)))
+    return found if others == 0 or (len(found) == 1 and others == 1) else ()
 
 
 def _recall(gold: Sequence[str], said: Sequence[str]) -> float:
