@@ -73,12 +73,16 @@ def fence(text: str) -> str:
     characters before the heading do not help. The markers of chat templates (`<|…|>`, `<start_of_turn>`, `[INST]`)
     get a space behind their first character, so that no tokenizer takes them for its own.
     """
-    return _TEMPLATE.sub(lambda marker: f"{marker[0][0]} {marker[0][1:]}", _HEADING.sub(" ", text))
+    return _defuse(_HEADING.sub(" ", text))
 
 
 def _one_line(label: str) -> str:
     """Return a title as one harmless line: a line end in it would start a part of the prompt."""
-    return fence(_LINE_ENDS.sub(" ", label))
+    return _defuse(_LINE_ENDS.sub(" ", label))
+
+
+def _defuse(text: str) -> str:
+    return _TEMPLATE.sub(lambda marker: f"{marker[0][0]} {marker[0][1:]}", text)
 
 
 def fingerprint(instructions: str = "") -> str:

@@ -17,7 +17,7 @@ from graft.types import Answer
 Piece = str | Answer
 
 
-class Full(Exception):  # noqa: N818 - a state, not a failure
+class Full(Exception):
     """As many answers as allowed are being made and waiting."""
 
 
