@@ -37,7 +37,7 @@ class Facts:
 def cause(facts: Facts) -> str | None:
     """Return why the row failed, or None when it did not."""
     if facts.right:
-        return "format" if facts.format_ok is False else None
+        return "format" if facts.answerable and facts.format_ok is False else None
     if not facts.answerable:
         return None if facts.abstained else "should abstain"
     if facts.retrieved is None:

@@ -97,7 +97,7 @@ def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
     if n == 0:
         return Interval(None, None, None)
     z2 = float(special.ndtri((1 + level) / 2)) ** 2
-    share = successes / n
+    share = float(successes / n)
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
     # At 0 and n of n the limit is exactly the share; rounding must not put it on the wrong side.

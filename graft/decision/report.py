@@ -1,0 +1,167 @@
+"""The report of a comparison: a table for the terminal, Markdown for a pull request, one HTML file for the team.
+
+    folder/report.html   self-contained; opens without a network
+    folder/report.md     the same in short
+    folder/rows.jsonl    every answer of every variant, with its scores
+
+Formats what was decided; computes nothing that a decision rests on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graft.decision import shown
+from graft.decision.report_page import to_html
+from graft.records import to_dict
+from graft.types import Comparison, Contrast, Question, Recommendation, Row, Value
+from graft.workspace import write_text
+
+__all__ = ["to_html", "to_markdown", "to_terminal", "write_report"]
+
+_WIDTH = 100  # of the terminal's paragraphs
+Scores = Mapping[str, Mapping[str, Sequence[Value]]]
+
+
+def write_report(
+    folder: Path,
+    comparison: Comparison,
+    recommendation: Recommendation,
+    *,
+    rows: Mapping[str, Sequence[Row]],
+    questions: Sequence[Question],
+    scores: Scores,
+    title: str = "",
+    settings: Mapping[str, Any] | None = None,
+    stages: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
+) -> Path:
+    """Write rows.jsonl, report.md and report.html to the folder and return the path of the last.
+
+    `rows[variant]` and `scores[variant][metric]` run along `questions`. `settings` are shown as they are; `stages` are
+    the timings of single questions by stage, in seconds (`Latencies.samples`).
+    """
+    write_text(folder / "rows.jsonl", "".join(f"{line}\n" for line in _lines(rows, scores)))
+    write_text(folder / "report.md", to_markdown(comparison, recommendation, title=title))
+    page = to_html(comparison, recommendation, rows, questions, scores, title=title, settings=settings, stages=stages)
+    write_text(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _lines(rows: Mapping[str, Sequence[Row]], scores: Scores) -> Iterable[str]:
+    """Yield each row as JSON with its scores; a null has its reason beside it."""
+    for name, answered in rows.items():
+        for at, row in enumerate(answered):
+            values = {metric: column[at] for metric, column in scores.get(name, {}).items()}
+            record = {
+                **to_dict(row),
+                "scores": {metric: value.value for metric, value in values.items()},
+                "nulls": {metric: value.null_reason for metric, value in values.items() if value.value is None},
+            }
+            yield json.dumps(record, ensure_ascii=False)
+
+
+# --- terminal --------------------------------------------------------------------------------------------------------
+
+
+def to_terminal(comparison: Comparison, recommendation: Recommendation) -> str:
+    """Return the table (means above their 95 % intervals), the strata, the verdict with its reasons, and the warnings."""
+    metrics = shown.overview(comparison)
+    header = ["", *(shown.short(metric) for metric in metrics)]
+    strata = list(comparison.strata)
+    header += [f"{shown.short(comparison.primary)}: {name}" for name in strata]
+    table = [header]
+    for name, estimates in comparison.variants.items():
+        within = [comparison.strata[stratum].get(name, {}).get(comparison.primary) for stratum in strata]
+        cells = [(metric, estimates.get(metric)) for metric in metrics] + [(comparison.primary, found) for found in within]
+        table.append([name, *(shown.mean(*cell) for cell in cells)])
+        status = shown.mark(name, comparison, recommendation)
+        table.append([f" {status}" if status else "", *(shown.interval(*cell) for cell in cells)])
+    intro = f"{comparison.questions} questions. {shown.long(comparison.primary)} decides. Means, and 95% intervals below them."
+    parts = [intro, _aligned(table), shown.verdict(recommendation).upper(), *_bullets(recommendation.reasons)]
+    if comparison.warnings:
+        parts += ["", "Warnings", *_bullets(comparison.warnings)]
+    return "\n".join([parts[0], "", parts[1], "", *parts[2:]])
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = []
+    for row in table:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "-" * max(map(len, lines)))
+    return "\n".join(lines)
+
+
+def _bullets(texts: Iterable[str]) -> list[str]:
+    import textwrap
+
+    return ["\n".join(textwrap.wrap(text, _WIDTH, initial_indent="  - ", subsequent_indent="    ")) for text in texts]
+
+
+# --- Markdown --------------------------------------------------------------------------------------------------------
+
+
+def to_markdown(comparison: Comparison, recommendation: Recommendation, *, title: str = "") -> str:
+    """Return the verdict, the tables and the warnings as Markdown."""
+    metrics = shown.overview(comparison)
+    lines = [f"# {title or 'Comparison'}", "", f"**{shown.verdict(recommendation)}**", ""]
+    lines += [f"- {_plain(reason)}" for reason in recommendation.reasons]
+    lines += ["", f"{comparison.questions} questions; means with 95% intervals; {comparison.primary} decides.", ""]
+    lines += _table(
+        ["variant", *map(shown.short, metrics)],
+        [[_named(name, comparison, recommendation), *(_cell(metric, found.get(metric)) for metric in metrics)]
+         for name, found in comparison.variants.items()],
+    )  # fmt: skip
+    if comparison.strata:
+        lines += ["", f"## {shown.long(comparison.primary)} by stratum", ""]
+        lines += _table(
+            ["variant", *comparison.strata],
+            [[name, *(_cell(comparison.primary, found.get(name, {}).get(comparison.primary)) for found in comparison.strata.values())]
+             for name in comparison.variants],
+        )  # fmt: skip
+    family = [contrast for contrast in comparison.contrasts if contrast.metric == comparison.primary and not contrast.stratum]
+    if family:
+        lines += ["", f"## Differences in {shown.long(comparison.primary).lower()}", ""]
+        lines += _table(["difference", "95% interval", "p (Holm)", "could have shown", "n"], [_difference(item) for item in family])
+    if comparison.warnings:
+        lines += ["", "## Warnings", "", *(f"- {_plain(warning)}" for warning in comparison.warnings)]
+    lines += ["", "## How it was decided", "", *(f"1. {_plain(step)}" for step in recommendation.trace), ""]
+    return "\n".join(lines)
+
+
+def _named(name: str, comparison: Comparison, recommendation: Recommendation) -> str:
+    status = shown.mark(name, comparison, recommendation)
+    return f"**{_plain(name)}** ({status})" if status else _plain(name)
+
+
+def _cell(metric: str, estimate: Any) -> str:
+    bounds = shown.interval(metric, estimate)
+    return f"{shown.mean(metric, estimate)} ({bounds})" if bounds else shown.mean(metric, estimate)
+
+
+def _difference(contrast: Contrast) -> list[str]:
+    ends = [shown.difference(contrast.metric, end) for end in (contrast.low, contrast.high)]
+    bounds = " to ".join(ends) if contrast.low is not None else shown.NONE
+    return [
+        f"{_plain(contrast.a)} − {_plain(contrast.b)}: {shown.difference(contrast.metric, contrast.difference)}",
+        bounds,
+        shown.p_value(contrast.p_adjusted),
+        shown.NONE if contrast.mde is None else shown.difference(contrast.metric, contrast.mde).removeprefix("+"),
+        str(contrast.n),
+    ]
+
+
+def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    rule = "|".join(["---", *["---:"] * (len(header) - 1)])
+    return ["| " + " | ".join(header) + " |", f"|{rule}|", *("| " + " | ".join(row) + " |" for row in body)]
+
+
+def _plain(text: str) -> str:
+    """Return a text that Markdown and its tables leave as it is."""
+    for sign in "\\`*_[]<>|#":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())
