@@ -63,7 +63,8 @@ class OpenAIEmbedder:
         for at in range(0, len(wanted), self._options.batch):
             rows += self._request(wanted[at : at + self._options.batch])
         made: Matrix = np.asarray(rows, dtype=np.float32).reshape(len(texts), -1 if texts else self.dimension)
-        return made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+        made /= np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-12)
+        return made
 
     def _request(self, texts: Sequence[str]) -> list[Sequence[float]]:
         body: dict[str, Any] = {

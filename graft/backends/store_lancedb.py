@@ -165,9 +165,9 @@ class LanceStore:
             raise DataError(message, "Embed all documents with the same embedder.")
         self._folder.mkdir(parents=True, exist_ok=True)
         # A kill between these two steps leaves an empty table without an index; the next write begins here again.
-        self._head = lancedb.connect(self._folder).create_table(
-            _TABLE, schema=schema_of(dimension), mode="overwrite"
-        )
+        mode = "overwrite" if (self._folder / f"{_TABLE}.lance").exists() else "create"
+        connection = lancedb.connect(self._folder)
+        self._head = connection.create_table(_TABLE, schema=schema_of(dimension), mode=mode)
         self._index_text(self._head)
         return self._head
 
