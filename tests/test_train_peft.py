@@ -69,14 +69,14 @@ def test_the_loss_is_on_the_answer_and_its_end_only(folder):
     encoded, refused = train_data.encode_rows(tokenizer, ROWS, 512)
     batch = train_data.collate(encoded, tokenizer.pad_token_id)
     assert refused == []
-    for row, tokens, mask, labels in zip(ROWS, batch.tokens, batch.mask, batch.labels, strict=True):
+    for row, one, tokens, labels in zip(ROWS, encoded, batch.tokens, batch.labels, strict=True):
         trained = labels[labels != train_data.IGNORED]
         assert tokenizer.decode(trained) == f"{row.answer}<|end|>"
-        assert torch.equal(tokens[-len(trained) :], trained)
-        assert tokenizer.decode(tokens[mask.bool()]).startswith(
-            "<|system|>Be brief.<|end|><|user|>Where is key"
-        )
-    assert batch.real_tokens == sum(len(row.tokens) for row in encoded)
+        assert tuple(tokens[: len(one.tokens)].tolist()) == one.tokens
+        window = tokens[-len(labels) :]
+        assert torch.equal(window[labels != train_data.IGNORED], trained)
+        assert tokenizer.decode(one.tokens).startswith("<|system|>Be brief.<|end|><|user|>Where is key")
+    assert batch.read == sum(len(row.tokens) for row in encoded)
 
 
 def test_the_loss_is_the_models_own(folder):
@@ -156,7 +156,7 @@ def test_splitting_a_step_into_batches_changes_nothing(folder, tmp_path, monkeyp
     """Gradient accumulation weighs by answer tokens: the mean over the step is the same."""
     monkeypatch.setattr(models, "cpu_has_bf16", lambda: False)
     for name, tokens in (("whole", 10_000), ("parts", 1)):
-        trainer(folder, batch_tokens=tokens, dropout=0.0, epochs=1).train(
+        trainer(folder, batch_tokens=tokens, learning_rate=1e-3, epochs=1).train(
             ROWS, (), tmp_path / name, seed=1, progress=quiet
         )
     whole, parts = (_tensors(tmp_path / name) for name in ("whole", "parts"))

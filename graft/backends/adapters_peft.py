@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from graft.backends import models
+from graft.backends import lora_layers, models
 from graft.backends.chat import encode_prompt
 from graft.backends.lora import peft_calm
 from graft.errors import Mismatch
 from graft.types import Message
-from graft.workspace import write_json
+from graft.workspace import guard, write_json
 
 Export = Callable[[Path], None]
 
@@ -49,6 +49,39 @@ def attach(model: Any, name: str, *, rank: int, alpha: int, dropout: float) -> t
     return tuned, export
 
 
+def attach_small(model: Any, name: str, *, rank: int, alpha: int) -> tuple[Any, Export]:
+    """Like `attach`, without dropout and without peft at work: what small models train with, twice as fast."""
+    layers = lora_layers.insert(model, rank=rank, alpha=alpha)
+
+    def export(folder: Path) -> None:
+        tensors = {}
+        for path, layer in layers.items():
+            tensors[f"base_model.model.{path}.lora_A.weight"] = layer.down.detach()
+            tensors[f"base_model.model.{path}.lora_B.weight"] = layer.up.detach()
+        _write(folder, tensors, {"base_model_name_or_path": name, "lora_alpha": alpha, "r": rank,
+                                 "target_modules": sorted({path.rpartition(".")[2] for path in layers})})  # fmt: skip
+
+    return model, export
+
+
+def _write(folder: Path, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> None:
+    """Write a LoRA adapter as peft does."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with guard(folder):
+        save_file({key: tensor.float().cpu().contiguous() for key, tensor in tensors.items()},
+                  folder / "adapter_model.safetensors", metadata={"format": "pt"})  # fmt: skip
+    fixed = {
+        "bias": "none",
+        "inference_mode": True,
+        "lora_dropout": 0.0,
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+    }
+    write_json(folder / "adapter_config.json", dict(sorted({**fixed, **config}.items())))
+
+
 def _settle(path: Path) -> None:
     """Rewrite peft's configuration with its sets in order: they come in hash order, which changes from run to run."""
     config = json.loads(path.read_text(encoding="utf-8"))
@@ -76,26 +109,16 @@ def unfreeze(model: Any, name: str) -> tuple[Any, Export]:
         layer.weight.requires_grad_(True)
 
     def export(folder: Path) -> None:
-        from safetensors.torch import save_file
-
         tensors, ranks = {}, {}
         for path, layer in layers.items():
-            change = (layer.weight.detach() - before[path]).float().cpu()
+            change = layer.weight.detach() - before[path]
             out, inner = change.shape
             down, up = (torch.eye(inner), change) if inner <= out else (change, torch.eye(out))
-            tensors[f"base_model.model.{path}.lora_A.weight"] = down.contiguous()
-            tensors[f"base_model.model.{path}.lora_B.weight"] = up.contiguous()
+            tensors[f"base_model.model.{path}.lora_A.weight"] = down
+            tensors[f"base_model.model.{path}.lora_B.weight"] = up
             ranks[path] = min(out, inner)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-        write_json(
-            folder / "adapter_config.json",
-            {
-                "alpha_pattern": ranks, "base_model_name_or_path": name, "bias": "none", "inference_mode": True,
-                "lora_alpha": 1, "lora_dropout": 0.0, "peft_type": "LORA", "r": 1, "rank_pattern": ranks,
-                "target_modules": sorted(layers), "task_type": "CAUSAL_LM",
-            },
-        )  # fmt: skip
+        _write(folder, tensors, {"alpha_pattern": ranks, "base_model_name_or_path": name, "lora_alpha": 1, "r": 1,
+                                 "rank_pattern": ranks, "target_modules": sorted(layers)})  # fmt: skip
 
     return model, export
 

@@ -1,7 +1,7 @@
 """Rows → token batches for training: nothing cut, nothing padded in vain, the loss on the answer alone.
 
-Rows are padded on the left, so all answers stand at the right edge: the model's head is computed for those positions
-only (with 20 answer tokens in a row of 900, that is a fiftieth of them).
+Rows are padded on the right: causal attention never looks there, so no mask is needed and the attention kernel may skip
+the upper half (a fifth of a training step). The model's head is computed from the first answer of the batch on.
 """
 
 from __future__ import annotations
@@ -35,21 +35,17 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows padded on the left. `labels` covers the last positions only: [rows, longest answer]."""
+    """Rows padded on the right: `tokens` is [rows, longest]. `labels` covers only the last positions, from the first
+    answer token of any row on; `read` counts the tokens that are not padding."""
 
     tokens: Tensor
-    mask: Tensor
     labels: Tensor
+    read: int
 
     @property
     def answer_tokens(self) -> int:
         """How many tokens carry the loss."""
         return int((self.labels != IGNORED).sum())
-
-    @property
-    def real_tokens(self) -> int:
-        """How many tokens are not padding."""
-        return int(self.mask.sum())
 
 
 def encode_rows(tokenizer: Any, rows: Sequence[TrainingRow], longest: int) -> tuple[list[Encoded], list[str]]:
@@ -71,15 +67,14 @@ def encode_rows(tokenizer: Any, rows: Sequence[TrainingRow], longest: int) -> tu
 def collate(rows: Sequence[Encoded], pad: int) -> Batch:
     """Return the rows as one batch."""
     longest = max(len(row.tokens) for row in rows)
-    answers = max(row.answer for row in rows)
+    first = min(len(row.tokens) - row.answer for row in rows)
     tokens = torch.full((len(rows), longest), pad)
-    mask = torch.zeros(len(rows), longest, dtype=torch.long)
-    labels = torch.full((len(rows), answers), IGNORED)
+    labels = torch.full((len(rows), longest), IGNORED)
     for number, row in enumerate(rows):
-        tokens[number, longest - len(row.tokens) :] = torch.tensor(row.tokens)
-        mask[number, longest - len(row.tokens) :] = 1
-        labels[number, answers - row.answer :] = torch.tensor(row.tokens[-row.answer :])
-    return Batch(tokens, mask, labels)
+        end = len(row.tokens)
+        tokens[number, :end] = torch.tensor(row.tokens)
+        labels[number, end - row.answer : end] = tokens[number, end - row.answer : end]
+    return Batch(tokens, labels[:, first:], sum(len(row.tokens) for row in rows))
 
 
 def plan_steps(

@@ -72,17 +72,11 @@ class Loop:
 
 def answer_loss(model: Any, batch: Batch) -> Tensor:
     """Return the summed cross entropy (nats) over the answer tokens of the batch."""
-    answers = batch.labels.shape[1]
-    logits = model(
-        input_ids=batch.tokens,
-        attention_mask=batch.mask,
-        position_ids=(batch.mask.cumsum(-1) - 1).clamp(min=0),
-        use_cache=False,
-        logits_to_keep=answers + 1,
-    ).logits
-    # A model without `logits_to_keep` returns all positions; the answers are the last ones in either case. The
-    # logits at a position predict the next token, hence one earlier than the labels.
-    predicted = logits[:, -(answers + 1) : -1].float()
+    window = batch.labels.shape[1]
+    logits = model(input_ids=batch.tokens, use_cache=False, logits_to_keep=window + 1).logits
+    # The logits at a position predict the next token: one earlier than the labels. A model that does not know
+    # `logits_to_keep` returns all positions; those wanted are the last in either case.
+    predicted = logits[:, -(window + 1) : -1].float()
     return functional.cross_entropy(
         predicted.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED, reduction="sum"
     )
@@ -150,7 +144,7 @@ def _one_step(loop: Loop, accelerator: Any, model: Any, optimizer: Any, state: P
         raise BackendError(f"The training loss is no longer a number at step {state.step + 1}.",
                            "Lower learning_rate in [tuning.trainer].")  # fmt: skip
     state.step += 1
-    state.tokens += sum(batch.real_tokens for batch in batches)
+    state.tokens += sum(batch.read for batch in batches)
     state.since[0] += total
     state.since[1] += answers
 
@@ -209,11 +203,7 @@ def _precision(loop: Loop) -> Any:
 
 
 def _to(batch: Batch, device: str) -> Batch:
-    return (
-        batch
-        if device == "cpu"
-        else Batch(batch.tokens.to(device), batch.mask.to(device), batch.labels.to(device))
-    )
+    return batch if device == "cpu" else Batch(batch.tokens.to(device), batch.labels.to(device), batch.read)
 
 
 # --- checkpoints ---------------------------------------------------------------------------------------------------

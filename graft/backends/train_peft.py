@@ -39,11 +39,11 @@ class PeftTrainer:
         method: Literal["lora", "qlora", "full"] = "lora"
         rank: int = 16
         alpha: int = 32
-        dropout: float = 0.05
+        dropout: float = 0.0
         learning_rate: float = 0.0
         epochs: int = 5
         batch_size: int = 8
-        batch_tokens: int = 8192
+        batch_tokens: int = 4096
         max_length: int = 0
         warmup: float = 0.05
         weight_decay: float = 0.01
@@ -195,6 +195,8 @@ class PeftTrainer:
             model.enable_input_require_grads()
         if given.method == "full":
             return adapters_peft.unfreeze(model, given.model)
+        if given.method == "lora" and not given.dropout and model.num_parameters() < models.SMALL:
+            return adapters_peft.attach_small(model, given.model, rank=given.rank, alpha=given.alpha)
         return adapters_peft.attach(
             model, given.model, rank=given.rank, alpha=given.alpha, dropout=given.dropout
         )
