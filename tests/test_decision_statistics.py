@@ -23,6 +23,7 @@ from graft.decision.statistics import (
     paired_test,
     percentile_interval,
     ppi_mean,
+    ratio_interval,
     sample_size,
     sign_flip,
     tost,
@@ -206,6 +207,31 @@ def test_percentile_limits_are_the_tightest_ranks_that_hold(n, q):
     assert stats.binom.sf(high - 1, n, q) <= 0.025 < stats.binom.sf(high - 2, n, q)
 
 
+def test_a_ratio_is_that_of_the_sums():
+    rng = np.random.default_rng(0)
+    cost, right = rng.random(60), (rng.random(60) < 0.6).astype(float)
+    found = ratio_interval(cost, right, seed=0)
+    theirs = stats.bootstrap(
+        (cost, right),
+        lambda c, r, axis: np.sum(c, axis=axis) / np.sum(r, axis=axis),
+        paired=True,
+        method="BCa",
+        rng=0,
+    ).confidence_interval
+    assert found.value == pytest.approx(cost.sum() / right.sum())
+    # Ours is wider by the 3 % of the correction for 60 clusters, give or take the draws.
+    assert (found.high - found.low) / (theirs.high - theirs.low) == pytest.approx(1.029, abs=0.03)
+    assert ratio_interval(cost, np.ones(60), seed=3) == pytest.approx(mean_interval(cost, seed=3))
+
+
+def test_a_ratio_that_cannot_be_formed():
+    assert ratio_interval([], [], seed=0) == NOTHING
+    assert ratio_interval([1.0, 2.0], [0.0, 0.0], seed=0) == NOTHING
+    assert ratio_interval([1.0], [2.0], seed=0) == Interval(0.5, None, None)
+    # One right answer in three: some draws hold none.
+    assert ratio_interval([1.0, 1.0, 1.0], [1.0, 0.0, 0.0], seed=0) == Interval(3.0, None, None)
+
+
 # --- tests -----------------------------------------------------------------------------------------------------------
 
 
@@ -372,8 +398,7 @@ def test_the_table_of_minimum_detectable_effects_is_reproduced():
 @given(st.integers(30, 5000), st.floats(0.05, 1.0))
 def test_the_mde_is_the_difference_that_needs_that_many(n, discordance):
     effect = mde(n, discordance=discordance)
-    if effect <= discordance:
-        assert abs(sample_size(effect, discordance=discordance) - n) <= 1
+    assert abs(sample_size(effect, discordance=max(discordance, effect)) - n) <= 1
     assert mde(n + 50, discordance=discordance) < effect
     assert abs(sample_size(mde(n, sd=discordance), sd=discordance) - n) <= 1
 
@@ -382,8 +407,9 @@ def test_planning_at_the_edges():
     assert mde(0, sd=1.0) is None
     assert mde(1, discordance=0.2) is None
     assert mde(50, sd=0.0) is None
-    # No discordance seen: what 50 questions would have shown is z^2 / n, not 0.
-    assert mde(50, discordance=0.0) == pytest.approx(stats.norm.ppf(0.975) ** 2 / 50)
+    # No discordance seen: what 50 questions would have shown had all differences gone one way, not 0.
+    assert mde(50, discordance=0.0) == pytest.approx(0.1497, abs=1e-4)
+    assert abs(sample_size(0.1497, discordance=0.1497) - 50) <= 1
     assert mde(2, discordance=1.0) == 1.0
     assert sample_size(-0.1, discordance=0.2) == sample_size(0.1, discordance=0.2)
     for wrong in ({"discordance": 0.2, "sd": 1.0}, {}, {"discordance": 0.05}, {"sd": 1.0, "alpha": 0.0}):

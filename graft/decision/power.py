@@ -62,9 +62,9 @@ def mde(
 ) -> float | None:
     """Return the smallest true difference that `n` paired questions show with `power`: `sample_size` solved for it.
 
-    None when it cannot be told: fewer than 2 questions, or no spread seen in the differences (sd = 0). With a
-    discordance so small that even wholly one-sided differences would not be shown, the answer is z_a^2 / n, the
-    discordance at which they would; never more than 1.
+    None when it cannot be told: fewer than 2 questions, or no spread seen in the differences (sd = 0). The formula for
+    binary scores is quadratic in D with the root sqrt(d) y, y independent of d. Where that exceeds d, so that even
+    wholly one-sided differences would not be shown, the answer is y^2, the discordance at which they would.
     """
     _spread(discordance, sd)
     z_a, z_b = _quantiles(alpha, power)
@@ -74,5 +74,5 @@ def mde(
         assert sd is not None
         return (z_a + z_b) * sd / math.sqrt(n) if sd > 0 else None
     inside = n * z_a**2 - (n + z_b**2) * (z_a**2 - z_b**2)
-    root = math.sqrt(discordance) * (math.sqrt(n) * z_a + math.sqrt(max(inside, 0.0))) / (n + z_b**2)
-    return min(1.0, root if 0 < root <= discordance else z_a**2 / n)
+    y = (math.sqrt(n) * z_a + math.sqrt(max(inside, 0.0))) / (n + z_b**2)
+    return min(1.0, y * max(math.sqrt(discordance), y))
