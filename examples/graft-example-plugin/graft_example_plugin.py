@@ -146,7 +146,10 @@ def _allowed(
 
 
 def quoted(_: Question, row: Row) -> Value:
-    """Share of the answer's words that stand in the quotes it cites, 0 to 1: 1 copies, near 0 cites for show."""
+    """Share of the answer's words that stand in the quotes it cites.
+
+    0 to 1: 1 copies, near 0 cites for show. Null without an answer or a citation.
+    """
     if row.answer is None or row.answer.abstained:
         return Value(None, "no answer")
     if not row.answer.citations:
