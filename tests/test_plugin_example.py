@@ -57,7 +57,7 @@ def installed(tmp_path_factory):
 def run(installed, *command):
     environment = {**os.environ, "PYTHONPATH": str(installed)}
     return subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=100
+        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False, timeout=100
     )
 
 
