@@ -117,15 +117,17 @@ class Nano(nn.Module):
             x = block(x, cos, sin)
         return rms_norm(x, self.norm)
 
-    def loss(self, ids: Tensor, pick: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Weighted cross-entropy at the picked positions only.
+    def loss(self, ids: Tensor, pick: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighted cross-entropy at the picked positions, and the plain mean over those of top weight.
 
-        `ids` (B, L); `pick` (N,) flat positions whose next token is predicted; `target` (N,); `weight` (N,), fp32,
-        summing to 1. The head costs a sixth of the network, so positions without a loss never reach it.
+        `ids` (B, L); `pick` (N,) flat positions whose next token is predicted; `target` (N,); `weight` (N,), fp32.
+        The head costs a sixth of the network, so positions without a loss never reach it.
         """
         hidden = self(ids).reshape(-1, self.shape.hidden)[pick]
         logits = F.linear(hidden, self.embed).float()
-        return (F.cross_entropy(logits, target, reduction="none") * weight).sum()
+        each = F.cross_entropy(logits, target, reduction="none")
+        top = (weight >= weight.max()).float()
+        return (each * weight).sum(), ((each * top).sum() / top.sum()).detach()
 
 
 def to_llama_state(model: Nano) -> dict[str, Tensor]:

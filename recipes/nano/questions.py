@@ -1,0 +1,193 @@
+"""Chats over a world: questions in many wordings, answers in the form that the system turn asks for.
+
+The default form is the shortest: the value and the place of its passage, `$1,200 [2]`, or `I don't know.`. Every
+other form is asked for in the system turn, so that one question has one right answer.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from graft.generation import prompts
+from graft.types import Message
+
+from recipes.nano import words
+from recipes.nano.documents import Fact, Passage, World, fill, make_world
+from recipes.nano.relations import Relation, Split
+
+UNKNOWN = "I don't know."
+PARAPHRASES = (
+    "Answer from the passages and cite them like [1]. If they do not tell, reply: I don't know.",
+    "You are a helpful assistant. Use only the passages given and cite the one you used. Say \"I don't know.\" if they do not tell.",
+    "Read the passages and answer briefly with a citation. If you cannot tell, reply: I don't know.",
+    "You answer questions about a team's documents. Cite the passage in brackets. When unsure, reply: I don't know.",
+    "Use only the passages. Cite like [1].",
+)
+SENTENCE = ("Answer in a full sentence.", "Reply with one complete sentence.", "Use a full sentence.", "Write a whole sentence as the answer.")
+BARE = ("Do not cite.", "Give only the answer, without a citation.", "No citations, please.", "Answer in as few words as possible and do not cite.")
+BULLET = ("Answer as a bullet point.", "Reply with a single bullet.", "Start the answer with a dash.")
+KEYS = "answer result value reply response text solution output finding fact".split()
+SOURCES = "source passage ref cite evidence origin from citation".split()
+OPENERS = ("", "", "", "", "", "", "", "", "", "Please tell me: ", "Quick question: ", "Hello, ", "I would like to know: ", "One more: ")
+REVERSE = {
+    "train": ("Which {k} has the {n} {v}?", "Whose {n} is {v}?", "{v} is the {n} of which {k}?", "Find the {k} with the {n} {v}.", "Which {k} is listed with {n} {v}?"),
+    "heldout": ("To which {k} does the {n} {v} belong?", "Name the {k} whose {n} is {v}."),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question with its answer; `value` and `place` (from 0) are what a scorer compares, None when untold."""
+
+    question: str
+    answer: str
+    value: str | None
+    place: int | None
+
+
+Form = Callable[[Relation, str, str | None, int | None], str]
+
+
+def user_turn(passages: Sequence[Passage], question: str) -> str:
+    """Render a user turn exactly as the product does (`graft.generation.prompts`)."""
+    asked = prompts.QUESTION_PREFIX + question
+    if not passages:
+        return asked
+    blocks = [prompts.PASSAGES_HEADING]
+    for n, p in enumerate(passages, start=1):
+        label = " > ".join(part for part in (p.title, *p.headings) if part)
+        blocks.append(f"[{n}] {label}".rstrip() + "\n" + prompts.fence(p.text.strip()))
+    return "\n\n".join([*blocks, asked])
+
+
+def _cited(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
+    return UNKNOWN if value is None else f"{value} [{place + 1}]"
+
+
+def _bare(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
+    return UNKNOWN if value is None else value
+
+
+def _sentence(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{fill(relation.said[0], entity, value)} [{place + 1}]"
+
+
+def _json_form(key: str, source: str | None) -> Form:
+    def form(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
+        body: dict[str, object] = {key: UNKNOWN if value is None else value}
+        if source:
+            body[source] = None if place is None else place + 1
+        return json.dumps(body, ensure_ascii=False)
+
+    return form
+
+
+def _lines_form(key: str, source: str) -> Form:
+    def form(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
+        where = "none" if place is None else f"[{place + 1}]"
+        return f"{key}: {UNKNOWN if value is None else value}\n{source}: {where}"
+
+    return form
+
+
+def _styled(rng: random.Random) -> tuple[str, Form]:
+    """Draw an instruction and the form it asks for."""
+    key = rng.choice(KEYS) if rng.random() < 0.6 else words.invented(rng)
+    source = rng.choice(SOURCES) if rng.random() < 0.7 else words.invented(rng)
+    roll = rng.random()
+    if roll < 0.28:
+        return rng.choice(SENTENCE), _sentence
+    if roll < 0.42:
+        return rng.choice(BARE), _bare
+    if roll < 0.54:
+        return rng.choice(BULLET), lambda r, e, v, p: "- " + _cited(r, e, v, p)
+    if roll < 0.68:
+        return rng.choice((f"Reply in JSON with the keys {key} and {source}.", f'Answer as {{"{key}": ..., "{source}": passage number}}.')), _json_form(key, source)
+    if roll < 0.76:
+        return rng.choice((f"Reply in JSON with the key {key}.", f"Return a JSON object with one key, {key}.")), _json_form(key, None)
+    if roll < 0.9:
+        key, source = key.capitalize(), source.capitalize()
+        return rng.choice((f"Answer in two lines: {key} and {source}.", f"Use this format:\n{key}: ...\n{source}: [n]")), _lines_form(key, source)
+    upper = rng.random() < 0.5
+    return ("Answer in capital letters.", "UPPER CASE ONLY.")[rng.randint(0, 1)] if upper else f"Begin every answer with {key.upper()}:", (
+        (lambda r, e, v, p: _cited(r, e, v and v.upper(), p)) if upper else (lambda r, e, v, p: f"{key.upper()}: {_cited(r, e, v, p)}")
+    )
+
+
+def draw_system(rng: random.Random, plain: float = 0.75) -> tuple[str | None, Form]:
+    """Draw a system turn (None: absent) and the form of the answers; `plain` is the share without a style."""
+    roll = rng.random()
+    base = prompts.CONTRACT if roll < 0.78 else None if roll < 0.84 else rng.choice(PARAPHRASES)
+    if rng.random() < plain:
+        return base, _cited
+    style, form = _styled(rng)
+    return f"{base or prompts.CONTRACT}\n{style}", form
+
+
+def _word_question(rng: random.Random, text: str) -> str:
+    """Vary a question's surface: an opener, lower case, no question mark."""
+    opener = rng.choice(OPENERS)
+    if opener:
+        text = opener + (text[:1].lower() + text[1:] if text.split(" ")[0] in ("What", "Where", "Who", "When", "How", "Which") else text)
+    roll = rng.random()
+    if roll < 0.06:
+        return text.rstrip("?.").lower()
+    return text.rstrip("?") if roll < 0.1 else text
+
+
+def turns(rng: random.Random, world: World, split: Split, form: Form, unknown: float, rounds: int = 1) -> Iterator[Turn]:
+    """Yield questions about a world, in random order, the share `unknown` untold; `rounds` asks for each fact again."""
+    told, untold = [], list(world.untold)
+    for _ in range(rounds):
+        told += rng.sample(world.facts, len(world.facts))
+    values = [f.value for f in world.facts]
+    while told or untold:
+        if untold and (rng.random() < unknown or not told):
+            if not told:
+                return
+            _, entity, relation = untold.pop()
+            yield Turn(_word_question(rng, fill(rng.choice(relation.asked), entity, "")), form(relation, entity, None, None), None, None)
+            continue
+        fact = told.pop()
+        if values.count(fact.value) == 1 and fact.relation.value not in ("state", "day", "month", "colour") and rng.random() < 0.08:
+            yield _reverse(rng, fact, split, form)
+            continue
+        question = fill(rng.choice(fact.relation.asked), fact.entity, "")
+        yield Turn(_word_question(rng, question), form(fact.relation, fact.entity, fact.value, fact.passage), fact.value, fact.passage)
+
+
+def _reverse(rng: random.Random, fact: Fact, split: Split, form: Form) -> Turn:
+    """Ask for the thing by its value."""
+    asked = rng.choice(REVERSE[split]).replace("{k}", fact.kind).replace("{n}", fact.relation.noun).replace("{v}", fact.value)
+    relation = Relation(fact.kind, "", (f"The {fact.kind} with the {fact.relation.noun} {fact.value} is {{v}}.",), ())
+    return Turn(asked[:1].upper() + asked[1:], form(relation, "", fact.entity, fact.passage), fact.entity, fact.passage)
+
+
+def make_chat(
+    rng: random.Random, split: Split, passages: int, facts_each: int, fillers: Sequence[str] = (), *, dense: bool = False
+) -> tuple[list[Message], list[Turn]]:
+    """Draw a world and a chat of all the questions it offers; whoever packs it cuts whole turns off the end.
+
+    `dense` is for the start of training: mostly no system turn, every fact asked twice, few untold.
+    """
+    world = make_world(rng, split, passages, facts_each, fillers)
+    system, form = draw_system(rng)
+    if dense and rng.random() < 0.7:
+        system, form = None, _cited
+    unknown = rng.choice((0.0, 0.0, 0.15)) if dense else rng.choice((0.0, 0.2, 0.25, 0.4))
+    asked = list(turns(rng, world, split, form, unknown, rounds=2))
+    return to_chat(system, world.passages, asked), asked
+
+
+def to_chat(system: str | None, passages: Sequence[Passage], asked: Sequence[Turn]) -> list[Message]:
+    """Lay turns out as a conversation; the passages stand in the first question."""
+    chat = [Message("system", system)] if system is not None else []
+    for i, turn in enumerate(asked):
+        chat.append(Message("user", user_turn(passages if i == 0 else (), turn.question)))
+        chat.append(Message("assistant", turn.answer))
+    return chat

@@ -1,0 +1,111 @@
+"""Chats over real text: the public reading questions, cloze questions, and requests without passages."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from graft.generation import prompts
+from graft.types import Message
+
+from recipes.nano.cloze import clozes
+from recipes.nano.corpora import Reading
+from recipes.nano.documents import Passage
+from recipes.nano.questions import UNKNOWN, Turn, draw_system, to_chat
+from recipes.nano.relations import Relation
+
+Titled = tuple[str, str]  # (title, text)
+
+
+def _passage(rng: random.Random, titled: Titled) -> Passage:
+    title, text = titled
+    return Passage(title if rng.random() < 0.85 else "", (), text)
+
+
+def _place(rng: random.Random, gold: Sequence[Titled], others: Sequence[Titled]) -> tuple[list[Passage], list[int]]:
+    """Shuffle gold passages among the others; return all, and where each gold one went."""
+    order = list(range(len(gold) + len(others)))
+    rng.shuffle(order)
+    everything = [*gold, *others]
+    return [_passage(rng, everything[i]) for i in order], [order.index(g) for g in range(len(gold))]
+
+
+def cloze_chat(rng: random.Random, pool: Sequence[Titled], budget: int) -> list[Message]:
+    """Cloze questions over neighbouring paragraphs of the pool; `budget` is in characters.
+
+    Neighbours in the pool often come from one document, so a question of a paragraph that was left out is a hard
+    unanswerable one.
+    """
+    start = rng.randrange(len(pool) - 12)
+    near = rng.random() < 0.6
+    pick = [pool[start + i] if near else rng.choice(pool) for i in range(10)]
+    shown: list[Titled] = [pick[0]]
+    for titled in pick[1:8]:
+        if sum(len(t[1]) for t in shown) + len(titled[1]) < budget * 0.55 and titled not in shown:
+            shown.append(titled)
+    if rng.random() < 0.3:
+        shown = shown[:1]
+    passages, places = _place(rng, shown, [])
+    return _ask_about(rng, shown, passages, places, [t for t in pick if t not in shown], budget)
+
+
+def _ask_about(
+    rng: random.Random, shown: Sequence[Titled], passages: Sequence[Passage], places: Sequence[int], hidden: Sequence[Titled], budget: int
+) -> list[Message]:
+    system, form = draw_system(rng, plain=0.85)
+    nothing = Relation("", "", ("{v}",), ())
+    asked: list[Turn] = []
+    for (_, text), place in zip(shown, places, strict=True):
+        for c in clozes(rng, text, max(2, budget // 90 // len(shown))):
+            asked.append(Turn(c.question, form(nothing, "", c.answer, place), c.answer, place))
+    told = " ".join(text for _, text in shown)
+    unknown = rng.choice((0.0, 0.15, 0.25)) if hidden else 0.0
+    for _ in range(round(len(asked) * unknown)):
+        for c in clozes(rng, rng.choice(hidden)[1], 1):
+            if c.answer not in told:
+                asked.append(Turn(c.question, form(nothing, "", None, None), None, None))
+    rng.shuffle(asked)
+    return to_chat(system, passages, asked)
+
+
+def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> list[Message]:
+    """Real questions over their passages among distractors; about one in five has lost its passage."""
+    gold = rng.sample(pool, rng.randint(1, max(1, min(4, budget // 1400))))
+    chosen = [(r.title, r.text) for r in gold]
+    asked_of = list(gold)
+    if rng.random() < 0.25 and len(gold) > 1:
+        chosen = chosen[1:]  # the first one's questions are now unanswerable
+    room = budget * 0.75 - sum(len(t) for _, t in chosen)
+    others: list[Titled] = []
+    while room > 350 and len(others) < 7:
+        extra = rng.choice(pool)
+        text = extra.text[: max(350, int(room))]
+        if extra not in gold:
+            others.append((extra.title, text))
+            room -= len(text)
+    passages, places = _place(rng, chosen, others if rng.random() < 0.85 else [])
+    where = {title_text: place for title_text, place in zip(chosen, places, strict=True)}
+    system, form = draw_system(rng, plain=0.9)
+    nothing = Relation("", "", ("{v}",), ())
+    asked = []
+    for r in asked_of:
+        place = where.get((r.title, r.text))
+        extra_turns = [(c.question, c.answer) for c in clozes(rng, r.text, 2)] if place is not None else []
+        for question, answer in [*r.asked[:8], *extra_turns]:
+            known = answer if place is not None else None
+            asked.append(Turn(question, form(nothing, "", known, place), known, place))
+    rng.shuffle(asked)
+    return to_chat(system, passages, asked)
+
+
+def plain_chat(rng: random.Random, tasks: Sequence[Sequence[tuple[str, str]]]) -> list[Message]:
+    """Requests without passages from one task, each a turn of its own; the system turn is often absent."""
+    task = rng.choice(tasks)
+    chat = [Message("system", prompts.CONTRACT)] if rng.random() < 0.5 else []
+    prefix = prompts.QUESTION_PREFIX if rng.random() < 0.8 else ""
+    for request, answer in rng.sample(task, min(len(task), 24)):
+        chat += [Message("user", prefix + request), Message("assistant", answer)]
+    return chat
+
+
+__all__ = ["UNKNOWN", "cloze_chat", "plain_chat", "reading_chat"]

@@ -1,0 +1,124 @@
+"""The catalogue of what programmatic documents say: kinds of thing, relations, and their wordings.
+
+`relations.txt` holds the hand-written ones. Beside them stand open attributes, composed from a modifier and a noun
+("backup fee", "spare key code"): thousands of labels, so that a reader learns to match any label, not these few.
+Wordings and relations marked ~ in the file are held out: `catalogue("train")` never returns them and
+`catalogue("heldout")` returns nothing else where a relation has any.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from recipes.nano import words
+
+Split = Literal["train", "heldout"]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One attribute: its label, the maker of its values, ways to state it and ways to ask for it."""
+
+    noun: str
+    value: str
+    said: tuple[str, ...]
+    asked: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of thing with the maker of its names and its relations."""
+
+    name: str
+    maker: str
+    plural: str
+    relations: tuple[Relation, ...]
+
+
+OPEN_SAID = {
+    "train": (
+        "The {n} of {e} is {v}.", "{e} has a {n} of {v}.", "{e}'s {n} is {v}.", "For {e}, the {n} is {v}.", "The {n} for {e}: {v}.",
+        "The {n} of {e} was set to {v}.", "{v} is the {n} of {e}.", "As {n}, {e} lists {v}.", "{e} gives its {n} as {v}.",
+        "{e} shows {v} as its {n}.", "Please note that the {n} for {e} is {v}.", "At {e}, the {n} is {v}.",
+    ),
+    "heldout": ("Under {n}, the record of {e} says {v}.", "When it comes to {e}, its {n} was fixed at {v}.", "One finds {v} as {n} of {e}."),
+}  # fmt: skip
+OPEN_ASKED = {
+    "train": (
+        "What is the {n} of {e}?", "What is {e}'s {n}?", "Tell me the {n} of {e}.", "What is the {n} for {e}?", "{n} of {e}?",
+        "What {n} does {e} have?", "Which {n} does {e} have?", "what is {e} {n}", "Give the {n} of {e}.", "I need the {n} for {e}.",
+        "Can you find the {n} of {e}?", "Do you know the {n} of {e}?", "{e}: {n}?", "What is listed as the {n} of {e}?",
+    ),
+    "heldout": ("Could you look up {e} and tell me its {n}?", "I am looking for the {n} that {e} has. What is it?", "State {e}'s {n}, please."),
+}  # fmt: skip
+MODIFIERS = {
+    "train": (
+        "annual backup base basic daily default delivery emergency entry final first guest holiday initial internal late local main "
+        "maximum minimum monthly next night office old opening order original outer overtime parking planned postal previous primary "
+        "public quarterly regional regular remote reserve return safety school second service shipping spare special staff standard "
+        "start storage summer support target temporary test total travel trial weekend weekly winter yearly"
+    ).split(),
+    "heldout": "boarding cleaning export harvest import interim laboratory nightly premium seasonal tasting workshop".split(),
+}
+OPEN_NOUNS: dict[str, tuple[str, ...]] = {
+    "money": ("fee", "budget", "price", "allowance", "deposit", "cost", "fine", "salary", "rent", "limit", "refund", "bonus"),
+    "person": ("contact", "owner", "coordinator", "officer", "supervisor", "assistant", "reviewer", "guide", "deputy"),
+    "date": ("date", "deadline", "review date", "check", "inspection", "delivery date", "meeting"),
+    "code": ("code", "number", "key", "reference", "badge", "serial number", "password hint", "account", "id"),
+    "duration": ("period", "wait", "break", "duration", "lead time", "time limit", "leave"),
+    "percent": ("rate", "share", "discount", "tax", "quota", "score", "margin"),
+    "measure": ("weight", "length", "capacity", "distance", "temperature", "power", "width", "pressure", "depth"),
+    "number": ("count", "quantity", "seats", "members", "copies", "level", "points", "size"),
+    "city": ("site", "office", "depot", "destination", "location", "branch"),
+    "venue": ("room", "venue", "meeting point", "address", "hall"),
+    "organisation": ("supplier", "partner", "sponsor", "carrier", "customer", "insurer", "bank"),
+    "clock": ("time", "start time", "closing time", "departure", "arrival", "shift"),
+    "email": ("mailbox", "contact address", "e-mail", "site address"),
+    "version": ("version", "release", "firmware"),
+    "colour": ("colour", "label colour", "flag"), "material": ("material", "lining", "cover"), "state": ("status", "state"),
+    "day": ("day", "market day", "pick-up day"), "phrase": ("motto", "name", "nickname", "title", "slogan", "topic", "type"),
+    "product": ("tool", "device", "system", "model"), "country": ("country", "origin"), "food": ("dish", "snack", "meal"),
+    "invented": ("label", "username", "brand", "alias", "handle"), "reason": ("reason", "cause", "problem"), "role": ("post", "rank"),
+}  # fmt: skip
+
+
+def open_relation(rng: random.Random, split: Split) -> Relation:
+    """Compose an attribute such as "monthly parking fee" with its general wordings."""
+    value = rng.choice(list(OPEN_NOUNS))
+    noun = rng.choice(OPEN_NOUNS[value])
+    mods = MODIFIERS[split]
+    if rng.random() < 0.9 or split == "heldout":
+        noun = f"{rng.choice(mods)} {noun}"
+    if rng.random() < 0.12:
+        noun = f"{words.invented(rng, 1, 2)} {noun}"
+    said = tuple(s.replace("{n}", noun) for s in OPEN_SAID[split])
+    return Relation(noun, value, said, tuple(q.replace("{n}", noun) for q in OPEN_ASKED[split]))
+
+
+def _forms(text: str, split: Split) -> tuple[str, ...]:
+    """Pick the wordings of one split; a relation without held-out wordings has them all in the held-out split."""
+    forms = [f.strip() for f in text.split(";")]
+    held = tuple(f[1:] for f in forms if f.startswith("~"))
+    return tuple(f for f in forms if not f.startswith("~")) if split == "train" else held or tuple(forms)
+
+
+@functools.cache
+def catalogue(split: Split) -> tuple[Kind, ...]:
+    """Read `relations.txt`; whole relations marked ~ exist only in the held-out split."""
+    kinds: list[tuple[list[str], list[Relation]]] = []
+    for line in Path(__file__).with_name("relations.txt").read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            name, rest = line[1:].split("]")
+            kinds.append(([name, *(p.strip() for p in rest.split("|"))], []))
+            continue
+        noun, value, said, asked = (p.strip() for p in line.split("|"))
+        if noun.startswith("~") and split == "train":
+            continue
+        kinds[-1][1].append(Relation(noun.lstrip("~"), value, _forms(said, split), _forms(asked, split)))
+    return tuple(Kind(head[0], head[1], head[2], tuple(relations)) for head, relations in kinds)

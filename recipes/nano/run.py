@@ -1,0 +1,156 @@
+"""The whole recipe in one command: tokenizer, training, export, evaluation, model card.
+
+    python -m recipes.nano.run --minutes 85 --device auto --data ../shared/data --out runs/nano
+
+Run it again with the same --out to go on where it stopped: every stage leaves a file behind, and training leaves a
+checkpoint every two minutes (kill -9 loses at most that; the batches are a function of the seed and the step).
+Without --data the programmatic documents alone carry the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from recipes.nano import card, circuit, corpora, evaluate, export, measure, plan, stream, tokenizer, train
+from recipes.nano.model import Nano, Shape
+from recipes.nano.questions import make_chat
+
+PEAK_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L4": 121.0}  # dense bf16, from the makers' data sheets
+TABLE_STD = 0.05  # of the embedding at the start: large beside AdamW's steps, or the planted heads wash out (LOG.md)
+
+
+def tokenizer_texts(data: Path | None, seed: int) -> Iterator[str]:
+    """What the merges are learnt from: programmatic chats, prose, and prompts of train files."""
+    rng = random.Random(seed)
+    for sample in range(6000):
+        chat, _ = make_chat(random.Random(f"tok{sample}"), "train", rng.randint(1, 5), rng.randint(2, 6))
+        yield "\n".join(m.content for m in chat)
+    if data:
+        texts = corpora.prose(data)
+        yield from (t[:6000] for t in rng.sample(texts, min(len(texts), 2200)))
+        for row in corpora.rows(data / "p3-mini" / "examples-train.jsonl.gz"):
+            yield f"{row['input'][:1500]} {row['output']}"
+
+
+def build_tokenizer(out: Path, data: Path | None, vocab: int, seed: int) -> Tokenizer:
+    """Train the tokenizer, or load the one that an earlier start of this run has left."""
+    path = out / "tokenizer.json"
+    if not path.exists():
+        tokenizer.train_tokenizer(tokenizer_texts(data, seed), vocab).save(str(path))
+    return tokenizer.load(path)
+
+
+def new_model(shape: Shape, seed: int) -> Nano:
+    """Initialise the network, with the copying heads planted."""
+    torch.manual_seed(seed)
+    model = Nano(shape)
+    with torch.no_grad():
+        model.embed.mul_(TABLE_STD / 0.02)
+    circuit.plant_copying(model, table_std=TABLE_STD)
+    return model
+
+
+def steps_for(minutes: float, model: Nano, device: str, stages: tuple[plan.Stage, ...]) -> int:
+    """Turn minutes into steps: time a few steps at the plan's mean batch, optimiser included, without compiling.
+
+    Compiled steps are faster, so the plan ends somewhat early rather than late.
+    """
+    ids = torch.randint(5, model.shape.vocab, (8, 512), device=device)
+    pick = torch.arange(ids.numel() // 2, device=device)
+    weight = torch.full((pick.numel(),), 1.0 / pick.numel(), device=device)
+    probe = Nano(model.shape).to(device)
+    optims = train.optimisers(probe, train.Settings(steps=1))
+    began = time.monotonic()
+    for _ in range(4):
+        with torch.autocast(device.split(":")[0], torch.bfloat16):
+            probe.loss(ids, pick, ids.view(-1)[pick], weight)[0].backward()
+        for optim in optims:
+            optim.step()
+            optim.zero_grad()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    rate = 4 * ids.numel() / (time.monotonic() - began)
+    tokens = plan.tokens_per_step(stages)
+    print(f"{rate:,.0f} tokens/s before compiling, {tokens:,.0f} tokens a step", flush=True)
+    return max(20, int(minutes * 60 * rate / tokens))
+
+
+def flops_per_token(shape: Shape, length: int) -> float:
+    """Training FLOPs a token: 6 per weight in a matrix product, and attention's 12 * layers * hidden * length / 2."""
+    matrices = shape.layers * (4 * shape.hidden**2 + 3 * shape.hidden * shape.ffn) + shape.vocab * shape.hidden
+    return 6.0 * matrices + 6.0 * shape.layers * shape.hidden * length
+
+
+def report(line: str, shape: Shape, device: str, path: Path) -> None:
+    """Print a line of the training log, with the share of the device's peak on a GPU, and append it to the file."""
+    row = json.loads(line)
+    if device.startswith("cuda"):
+        name = torch.cuda.get_device_name(device)
+        peak = next((v for k, v in PEAK_TFLOPS.items() if k in name), None)
+        if peak:
+            row["mfu_percent"] = round(row["tok_s"] * flops_per_token(shape, row["shape"][1]) / peak / 1e10, 2)
+    print(json.dumps(row), flush=True)
+    with path.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(row) + "\n")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do all stages in order."""
+    out: Path = args.out
+    out.mkdir(parents=True, exist_ok=True)
+    device = args.device if args.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    words = build_tokenizer(out, args.data, args.vocab, args.seed)
+    shape = Shape(vocab=words.get_vocab_size(), hidden=args.hidden, layers=args.layers, heads=args.hidden // 64, ffn=3 * args.hidden)
+    model = new_model(shape, args.seed)
+    found = plan.sources(words, args.data)
+    plan_file = out / "plan.json"
+    if not plan_file.exists():
+        steps = args.steps or steps_for(args.minutes, model, device, plan.STAGES)
+        plan_file.write_text(json.dumps({"steps": steps, "shape": asdict(shape), "seed": args.seed}), encoding="utf-8")
+    steps = json.loads(plan_file.read_text(encoding="utf-8"))["steps"]
+    settings = train.Settings(steps=steps, seed=args.seed, warmup=min(40, steps // 5 + 1))
+
+    def make(step: int, progress: float) -> stream.Batch:
+        return plan.batch_at(args.seed, step, progress, found)
+
+    train.train(
+        model, settings, make, out, device=device, compiled=args.compile,
+        log=lambda line: report(line, shape, device, out / "train.jsonl"),
+    )  # fmt: skip
+    folder = out / "model"
+    export.export(train.load_model(out / "checkpoint.pt"), words, folder)
+    cases = measure.suites(args.data, args.count)
+    nano = evaluate.TransformersGenerator(evaluate.TransformersGenerator.Options(model=str(folder)))
+    scores = evaluate.evaluate(nano, cases)
+    baseline = evaluate.evaluate(evaluate.ExtractiveGenerator(), cases)
+    card.write(folder / "README.md", shape, steps, scores, baseline)
+    print(f"done: {folder}")
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=85.0, help="training time to plan for")
+    parser.add_argument("--steps", type=int, default=0, help="plan this many steps instead of measuring the speed")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    parser.add_argument("--data", type=Path, default=None, help="the folder of public data sets (optional)")
+    parser.add_argument("--out", type=Path, required=True, help="where checkpoints, logs and the model go")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--hidden", type=int, default=256, help="a multiple of 64")
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--vocab", type=int, default=4096)
+    parser.add_argument("--count", type=int, default=300, help="questions a set in the evaluation")
+    parser.add_argument("--no-compile", dest="compile", action="store_false", help="skip torch.compile (short runs)")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(parse())

@@ -1,0 +1,160 @@
+"""The training loop: Muon + AdamW, warm-up / constant / linear decay, crash-safe checkpoints, exact resume.
+
+The batch of a step is a function of (seed, step), so a checkpoint is weights, optimiser state and the step's number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recipes.nano.model import Nano, Shape
+from recipes.nano.muon import Muon
+from recipes.nano.stream import ANSWER, CONTEXT, Batch
+
+BatchMaker = Callable[[int, float], Batch]  # (step, progress in [0, 1]) → batch
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The dials of a run."""
+
+    steps: int
+    seed: int = 0
+    lr: float = 0.006  # Muon's, on matrices; 0.02 learnt templates as fast but wiped the copying heads out (LOG.md)
+    lr_table: float = 0.0015  # AdamW's, on the embedding (which is the head) and the norms; 0.004 did the same
+    warmup: int = 40
+    decay_from: float = 0.7  # share of the steps after which both rates fall linearly to 3 %
+    picked: float = 0.5  # share of positions whose loss is computed: all answers first, then context at random
+    context_weight: float = 0.5  # weight of the mean context loss beside the mean answer loss
+    save_every: float = 120.0  # seconds between checkpoints
+
+
+def rate(settings: Settings, step: int) -> float:
+    """Return the factor on the learning rates at a step."""
+    warm = min(1.0, (step + 1) / settings.warmup)
+    left = (1 - step / settings.steps) / (1 - settings.decay_from)
+    return warm * max(0.03, min(1.0, left))
+
+
+def pick_positions(batch: Batch, settings: Settings, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Choose the positions that reach the head: (flat positions (N,), targets (N,), weights (N,) summing to about 1).
+
+    N is fixed by the batch's size, so that the compiled graph keeps one shape. Answers come first; what is left of N
+    is filled with context positions drawn at random. Padding is never chosen unless nothing else is left, then with
+    weight 0.
+    """
+    rng = np.random.default_rng((settings.seed, step))
+    role, target = batch.role.ravel(), batch.target.ravel()
+    n = int(role.size * settings.picked)
+    order = rng.permutation(role.size)
+    order = order[np.argsort(-role[order], kind="stable")][:n]
+    chosen = role[order]
+    answers, context = (chosen == ANSWER), (chosen == CONTEXT)
+    weight = answers / max(1, answers.sum()) + settings.context_weight * context / max(1, context.sum())
+    return torch.from_numpy(order), torch.from_numpy(target[order]), torch.from_numpy(weight.astype(np.float32))
+
+
+def optimisers(model: Nano, settings: Settings) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
+    matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
+    norms = [p for p in model.parameters() if p.ndim == 1]
+    adam = torch.optim.AdamW([model.embed, *norms], lr=settings.lr_table, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    return [Muon(matrices, lr=settings.lr), adam]
+
+
+def save(path: Path, model: Nano, optims: list[torch.optim.Optimizer], settings: Settings, step: int) -> None:
+    """Write a checkpoint so that a kill at any moment leaves the old or the new one whole."""
+    scratch = path.with_suffix(".tmp")
+    state = {
+        "shape": model.shape.as_dict(),
+        "settings": asdict(settings),
+        "step": step,
+        "model": model.state_dict(),
+        "optims": [o.state_dict() for o in optims],
+    }
+    with scratch.open("wb") as f:
+        torch.save(state, f)
+        f.flush()
+        os.fsync(f.fileno())
+    scratch.replace(path)
+
+
+def restore(path: Path, model: Nano, optims: list[torch.optim.Optimizer]) -> int:
+    """Load a checkpoint into model and optimisers; return the next step."""
+    state = torch.load(path, map_location=model.embed.device, weights_only=True)
+    model.load_state_dict(state["model"])
+    for optim, kept in zip(optims, state["optims"], strict=True):
+        optim.load_state_dict(kept)
+    return int(state["step"])
+
+
+def load_model(path: Path) -> Nano:
+    """Load a checkpoint's model alone, in fp32, for evaluation and export."""
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    shape = {k: float(v) if k == "rope_theta" else int(v) for k, v in state["shape"].items()}
+    model = Nano(Shape(**shape))
+    model.load_state_dict(state["model"])
+    return model
+
+
+def train(
+    model: Nano,
+    settings: Settings,
+    make: BatchMaker,
+    out: Path,
+    *,
+    device: str = "cpu",
+    compiled: bool = True,
+    stop_after: float | None = None,
+    log: Callable[[str], None] = print,
+) -> int:
+    """Train to `settings.steps` (or `stop_after` seconds), resuming from `out/checkpoint.pt`; return the steps done."""
+    model.to(device)
+    optims = optimisers(model, settings)
+    path = out / "checkpoint.pt"
+    step = restore(path, model, optims) if path.exists() else 0
+    for optim, base in zip(optims, (settings.lr, settings.lr_table), strict=True):
+        for group in optim.param_groups:
+            group["base"] = base
+    loss_of = torch.compile(model.loss) if compiled else model.loss
+    stop: list[int] = []
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
+    began = saved = reported = time.monotonic()
+    tokens, sums, count = 0, np.zeros(2), 0
+    while step < settings.steps and not stop and (stop_after is None or time.monotonic() - began < stop_after):
+        batch = make(step, step / settings.steps)
+        pick, target, weight = (t.to(device) for t in pick_positions(batch, settings, step))
+        ids = torch.from_numpy(batch.ids).to(device)
+        with torch.autocast(device.split(":")[0], torch.bfloat16):
+            loss, answer_loss = loss_of(ids, pick, target, weight)
+        loss.backward()
+        for optim in optims:
+            for group in optim.param_groups:
+                group["lr"] = group["base"] * rate(settings, step)
+            optim.step()
+            optim.zero_grad(set_to_none=True)
+        step += 1
+        tokens, count = tokens + batch.ids.size, count + 1
+        sums += (loss.item(), answer_loss.item())
+        now = time.monotonic()
+        if now - reported > 20 or step == settings.steps:
+            row = {"step": step, "loss": sums[0] / count, "answer": sums[1] / count, "tok_s": tokens / (now - reported)}
+            log(json.dumps({k: round(float(v), 4) for k, v in row.items()} | {"shape": list(batch.ids.shape)}))
+            reported, tokens, sums, count = time.monotonic(), 0, np.zeros(2), 0
+        if now - saved > settings.save_every:
+            save(path, model, optims, settings, step)
+            saved = time.monotonic()
+    save(path, model, optims, settings, step)
+    return step

@@ -1,0 +1,224 @@
+"""The base model's recipe on a toy: seconds, one core, offline, no data folder."""
+
+import json
+import random
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("tokenizers")
+pytest.importorskip("transformers")
+
+import numpy as np
+
+from graft.generation import prompts
+from graft.types import Message
+from recipes.nano import circuit, export, plan, run, stream, tokenizer, train
+from recipes.nano.cloze import clozes
+from recipes.nano.model import Nano, Shape
+from recipes.nano.questions import UNKNOWN, make_chat
+from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, catalogue
+from recipes.nano.stream import ANSWER, NOTHING
+
+TINY = Shape(vocab=512, hidden=64, layers=2, heads=1, ffn=64, context=256)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def words():
+    texts = ["\n".join(m.content for m in make_chat(random.Random(s), "train", 2, 3)[0]) for s in range(60)]
+    return tokenizer.train_tokenizer(texts, 512)
+
+
+@pytest.fixture(scope="module")
+def sources(words):
+    return {"worlds": stream.programmatic(words)}
+
+
+STAGE = (plan.Stage(1.0, ((1.0, 2, 256),), {"worlds": 1.0}),)
+
+
+def make(sources):
+    return lambda step, progress: plan.batch_at(7, step, progress, sources, STAGE)
+
+
+def test_generator_is_deterministic():
+    one, two, other = (make_chat(random.Random(s), "train", 3, 4)[0] for s in (1, 1, 2))
+    assert one == two
+    assert one != other
+
+
+def test_heldout_wordings_are_disjoint_from_training():
+    train_forms = {f for k in catalogue("train") for r in k.relations for f in (*r.said, *r.asked)}
+    held_forms = {f for k in catalogue("heldout") for r in k.relations for f in (*r.said, *r.asked)}
+    assert not train_forms & held_forms
+    for both in (OPEN_SAID, OPEN_ASKED, MODIFIERS):
+        assert not set(both["train"]) & set(both["heldout"])
+
+
+def test_prompts_are_the_products_own():
+    chat, _ = make_chat(random.Random(3), "train", 2, 3)
+    user = next(m for m in chat if m.role == "user")
+    assert user.content.startswith(prompts.PASSAGES_HEADING + "\n\n[1]")
+    assert "\n\n" + prompts.QUESTION_PREFIX in user.content
+    assert UNKNOWN == prompts.ABSTENTION
+
+
+def test_default_answers_copy_from_the_passage_they_cite():
+    checked = 0
+    for seed in range(40):
+        chat, turns = make_chat(random.Random(seed), "train", 3, 3)
+        if chat[0].role != "system" or chat[0].content != prompts.CONTRACT:
+            continue
+        first = next(m.content for m in chat if m.role == "user")
+        blocks = first.split("\n\n[")[1:]
+        for turn in turns:
+            if turn.value is None:
+                assert turn.answer == UNKNOWN
+                continue
+            assert turn.answer == f"{turn.value} [{turn.place + 1}]"
+            text = first.split(f"\n\n[{turn.place + 1}]")[1]
+            assert turn.value.lower() in text.lower()
+            checked += 1
+        assert blocks
+    assert checked > 50
+
+
+def test_loss_falls_on_answers_and_their_end_of_turn_only(words):
+    chat = [Message("system", "s"), Message("user", "Question: who?"), Message("assistant", "Ada [1]")] * 2
+    chat = chat[:3] + chat[4:]
+    encoded = stream.encode_chat(words, chat, 250)
+    end = words.token_to_id(tokenizer.END)
+    spans = "".join("a" if a else "." for a in encoded.answer).strip(".").split(".")
+    answers = [s for s in spans if s]
+    assert len(answers) == 2
+    picked = [i for i, a in zip(encoded.ids, encoded.answer, strict=True) if a]
+    assert words.decode(picked, skip_special_tokens=True) == "Ada [1]" * 2
+    assert picked.count(end) == 2
+    fast = tokenizer.wrap(words, 256)
+    messages = [{"role": m.role, "content": m.content} for m in chat]
+    by_template = fast.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
+    assert by_template["input_ids"] == encoded.ids
+    assert [bool(m) for m in by_template["assistant_masks"]] == encoded.answer
+
+
+def test_rows_hold_one_sample_and_picked_positions_are_answers_first(sources):
+    batch = make(sources)(0, 0.0)
+    assert batch.ids.shape == batch.target.shape == batch.role.shape
+    for ids, target, role in zip(batch.ids, batch.target, batch.role, strict=True):
+        n = int((role != NOTHING).sum())
+        assert (role[:n] != NOTHING).all()  # one piece, padding only behind it
+        assert (ids[1:n] == target[: n - 1]).all()
+    settings = train.Settings(steps=1, picked=0.5)
+    pick, target, weight = train.pick_positions(batch, settings, 0)
+    roles = batch.role.ravel()[pick.numpy()]
+    assert (roles == ANSWER).sum() == (batch.role == ANSWER).sum()
+    assert weight[torch.from_numpy(roles == NOTHING)].sum() == 0
+    assert float(weight[torch.from_numpy(roles == ANSWER)].sum()) == pytest.approx(1.0)
+    assert (target.numpy() == batch.target.ravel()[pick.numpy()]).all()
+
+
+def test_resume_equals_an_unbroken_run(tmp_path, sources):
+    def trained(folder, stops):
+        for stop in stops:
+            torch.manual_seed(0)
+            model = Nano(TINY)
+            # All runs plan six steps; a stop is a kill after the checkpoint of that step.
+            train.train(model, train.Settings(steps=6, warmup=2), make_until(stop), folder, compiled=False, log=lambda _: None)
+        return train.load_model(folder / "checkpoint.pt")
+
+    def make_until(stop):
+        def batch(step, progress):
+            if step >= stop:
+                raise KeyboardInterrupt
+            return make(sources)(step, progress)
+
+        return batch
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole = trained(tmp_path / "a", [6])
+    torch.manual_seed(0)
+    part = Nano(TINY)
+    optims = train.optimisers(part, train.Settings(steps=6, warmup=2))
+    settings = train.Settings(steps=6, warmup=2)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(part, settings, make_until(3), tmp_path / "b", compiled=False, log=lambda _: None)
+    del optims
+    assert not (tmp_path / "b" / "checkpoint.pt").exists()  # the kill came before the first save
+    broken = Nano(TINY)
+    torch.manual_seed(0)
+    broken = Nano(TINY)
+    short = train.Settings(steps=6, warmup=2, save_every=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(broken, short, make_until(3), tmp_path / "b", compiled=False, log=lambda _: None)
+    resumed = trained(tmp_path / "b", [6])
+    for one, two in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_loss_falls(tmp_path, sources):
+    lines = []
+    model = Nano(TINY)
+    batch = make(sources)(0, 0.0)
+    train.train(model, train.Settings(steps=30, warmup=3), lambda *_: batch, tmp_path, compiled=False, log=lines.append)
+    assert json.loads(lines[-1])["step"] == 30
+    pick, target, weight = train.pick_positions(batch, train.Settings(steps=1), 0)
+    with torch.no_grad():
+        fitted = model.loss(torch.from_numpy(batch.ids), pick, target, weight)[0]
+        fresh = Nano(TINY).loss(torch.from_numpy(batch.ids), pick, target, weight)[0]
+    assert fitted < 0.7 * fresh
+
+
+def test_planted_heads_copy_before_any_training():
+    torch.manual_seed(0)
+    shape = Shape(vocab=512, hidden=256, layers=2, heads=4, ffn=64, context=256)
+    ids = torch.randint(5, 512, (2, 40)).repeat(1, 2)
+
+    def copied(model):
+        with torch.no_grad():
+            logits = model(ids) @ model.embed.T
+        return float((logits[:, 40:-1].argmax(-1) == ids[:, 41:]).float().mean())
+
+    planted = Nano(shape)
+    circuit.plant_copying(planted)
+    assert copied(planted) > 0.5 > 0.1 > copied(Nano(shape))
+
+
+def test_exported_model_gives_the_same_logits(tmp_path, words):
+    torch.manual_seed(1)
+    model = run.new_model(Shape(vocab=512, hidden=128, layers=2, heads=2, ffn=128, context=256), 0)
+    ids = torch.randint(5, 512, (2, 50))
+    llama = export.to_llama(model, words, torch.float32)
+    with torch.no_grad():
+        ours = model(ids) @ model.embed.T
+        theirs = llama(ids).logits
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    export.export(model, words, tmp_path)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert loaded.config.vocab_size == 512
+    assert AutoTokenizer.from_pretrained(tmp_path).eos_token == tokenizer.END
+
+
+def test_numbers_are_single_digits(words):
+    assert [t for t in words.encode("$1,200").tokens if t.isdigit()] == ["1", "2", "0", "0"]
+
+
+def test_cloze_answers_stand_in_the_text():
+    text = (
+        "The unit was named the tesla in 1960 in honour of Nikola Tesla. John Bardeen is the only laureate to win the "
+        "prize twice. The committee met in Paris on 4 May 1961 and heard 230 speakers."
+    )
+    made = [c for seed in range(20) for c in clozes(random.Random(seed), text, 6)]
+    assert len({c.answer for c in made}) >= 5
+    assert all(c.answer in text and c.answer not in c.question for c in made)
+    assert np.mean([c.question.endswith("?") for c in made]) > 0.3
