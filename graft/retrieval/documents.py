@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 
 from graft import plugins
@@ -123,13 +124,14 @@ def scan(
         root = base / given if base is not None else Path(given)
         if not root.exists():
             raise DataError(f"{root} does not exist.", "Check the path of your documents.")
-        before, left_out = len(files) + len(problems), 0
-        for path, name in _walk(root):
+        usable = left_out = 0
+        for path, name in sorted(_walk(root), key=itemgetter(1)):
             if root.is_dir() and not (_matches(name, include) and not _matches(name, exclude)):
                 continue
             if _suffix(path, known) == "":
                 left_out += 1
                 continue
+            usable += 1
             info = path.stat()
             problem = _refused(name, info, max_bytes)
             if problem:
@@ -137,7 +139,7 @@ def scan(
                 problems.append(Problem(shown, *problem))
             else:  # roots may overlap: the first that reaches a file names it
                 files.setdefault(path.resolve(), Found(name, path, info.st_mtime, info.st_size))
-        if len(files) + len(problems) == before:
+        if not usable:
             seen = f"{left_out} files of other kinds" if left_out else "no files"
             raise DataError(
                 f"{root} holds no documents ({seen}).", f"Known kinds: {', '.join(sorted(known))}."
@@ -190,14 +192,14 @@ def _refused(name: str, info: os.stat_result, max_bytes: int) -> tuple[str, str]
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, str]]:
-    """Yield (path, id) of the regular files below a folder, sorted; or of the one file that `root` is."""
+    """Yield (path, id) of the regular files below a folder; or of the one file that `root` is."""
     if root.is_file():
         yield root, root.name
         return
     inside = root.resolve()
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
             path = Path(folder, name)
             if name.startswith(".") or not path.resolve().is_relative_to(inside):
                 continue
