@@ -45,7 +45,9 @@ def write_report(
     """
     write_text(folder / "rows.jsonl", "".join(f"{line}\n" for line in _lines(rows, scores)))
     write_text(folder / "report.md", to_markdown(comparison, recommendation, title=title))
-    page = to_html(comparison, recommendation, rows, questions, scores, title=title, settings=settings, stages=stages)
+    page = to_html(
+        comparison, recommendation, rows, questions, scores, title=title, settings=settings, stages=stages
+    )
     write_text(folder / "report.html", page)
     return folder / "report.html"
 
@@ -58,7 +60,9 @@ def _lines(rows: Mapping[str, Sequence[Row]], scores: Scores) -> Iterable[str]:
             record = {
                 **to_dict(row),
                 "scores": {metric: value.value for metric, value in values.items()},
-                "nulls": {metric: value.null_reason for metric, value in values.items() if value.value is None},
+                "nulls": {
+                    metric: value.null_reason for metric, value in values.items() if value.value is None
+                },
             }
             yield json.dumps(record, ensure_ascii=False)
 
@@ -75,7 +79,9 @@ def to_terminal(comparison: Comparison, recommendation: Recommendation) -> str:
     table = [header]
     for name, estimates in comparison.variants.items():
         within = [comparison.strata[stratum].get(name, {}).get(comparison.primary) for stratum in strata]
-        cells = [(metric, estimates.get(metric)) for metric in metrics] + [(comparison.primary, found) for found in within]
+        cells = [(metric, estimates.get(metric)) for metric in metrics] + [
+            (comparison.primary, found) for found in within
+        ]
         table.append([name, *(shown.mean(*cell) for cell in cells)])
         status = shown.mark(name, comparison, recommendation)
         table.append([f" {status}" if status else "", *(shown.interval(*cell) for cell in cells)])
@@ -90,7 +96,10 @@ def _aligned(table: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = []
     for row in table:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        cells = [
+            row[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+        ]
         lines.append("  ".join(cells).rstrip())
     lines.insert(1, "-" * max(map(len, lines)))
     return "\n".join(lines)
@@ -99,7 +108,10 @@ def _aligned(table: Sequence[Sequence[str]]) -> str:
 def _bullets(texts: Iterable[str]) -> list[str]:
     import textwrap
 
-    return ["\n".join(textwrap.wrap(text, _WIDTH, initial_indent="  - ", subsequent_indent="    ")) for text in texts]
+    return [
+        "\n".join(textwrap.wrap(text, _WIDTH, initial_indent="  - ", subsequent_indent="    "))
+        for text in texts
+    ]
 
 
 # --- Markdown --------------------------------------------------------------------------------------------------------
@@ -110,7 +122,11 @@ def to_markdown(comparison: Comparison, recommendation: Recommendation, *, title
     metrics = shown.overview(comparison)
     lines = [f"# {title or 'Comparison'}", "", f"**{shown.verdict(recommendation)}**", ""]
     lines += [f"- {_plain(reason)}" for reason in recommendation.reasons]
-    lines += ["", f"{comparison.questions} questions; means with 95% intervals; {comparison.primary} decides.", ""]
+    lines += [
+        "",
+        f"{comparison.questions} questions; means with 95% intervals; {comparison.primary} decides.",
+        "",
+    ]
     lines += _table(
         ["variant", *map(shown.short, metrics)],
         [[_named(name, comparison, recommendation), *(_cell(metric, found.get(metric)) for metric in metrics)]
@@ -123,10 +139,17 @@ def to_markdown(comparison: Comparison, recommendation: Recommendation, *, title
             [[name, *(_cell(comparison.primary, found.get(name, {}).get(comparison.primary)) for found in comparison.strata.values())]
              for name in comparison.variants],
         )  # fmt: skip
-    family = [contrast for contrast in comparison.contrasts if contrast.metric == comparison.primary and not contrast.stratum]
+    family = [
+        contrast
+        for contrast in comparison.contrasts
+        if contrast.metric == comparison.primary and not contrast.stratum
+    ]
     if family:
         lines += ["", f"## Differences in {shown.long(comparison.primary).lower()}", ""]
-        lines += _table(["difference", "95% interval", "p (Holm)", "could have shown", "n"], [_difference(item) for item in family])
+        lines += _table(
+            ["difference", "95% interval", "p (Holm)", "could have shown", "n"],
+            [_difference(item) for item in family],
+        )
     if comparison.warnings:
         lines += ["", "## Warnings", "", *(f"- {_plain(warning)}" for warning in comparison.warnings)]
     lines += ["", "## How it was decided", "", *(f"1. {_plain(step)}" for step in recommendation.trace), ""]
@@ -150,7 +173,9 @@ def _difference(contrast: Contrast) -> list[str]:
         f"{_plain(contrast.a)} − {_plain(contrast.b)}: {shown.difference(contrast.metric, contrast.difference)}",
         bounds,
         shown.p_value(contrast.p_adjusted),
-        shown.NONE if contrast.mde is None else shown.difference(contrast.metric, contrast.mde).removeprefix("+"),
+        shown.NONE
+        if contrast.mde is None
+        else shown.difference(contrast.metric, contrast.mde).removeprefix("+"),
         str(contrast.n),
     ]
 

@@ -19,7 +19,17 @@ Scores = Mapping[str, Mapping[str, Sequence[Value]]]
 _PASSAGES, _PASSAGE_MOST, _PASSAGE_LEAST = 700_000, 1_200, 120
 _ANSWERS, _ANSWER_MOST, _ANSWER_LEAST = 600_000, 4_000, 200
 _PRESETS = 6
-_METRICS = ("correctness", "f1", "format", "recall@5", "ctx_grounded", "evid_grounded", "citation_correct", "tokens_out", "cost")
+_METRICS = (
+    "correctness",
+    "f1",
+    "format",
+    "recall@5",
+    "ctx_grounded",
+    "evid_grounded",
+    "citation_correct",
+    "tokens_out",
+    "cost",
+)
 
 RIGHT, RIGHTLY_DECLINED, DECLINED, WRONG, FAILED, UNSCORED = "r", "d", "a", "w", "e", "n"
 OUTCOMES = {
@@ -44,7 +54,9 @@ def outcome(question: Question, row: Row, value: Value | None) -> str:
     return DECLINED if value.value == 0 else WRONG
 
 
-def outcomes(rows: Mapping[str, Sequence[Row]], questions: Sequence[Question], scores: Scores) -> dict[str, list[str]]:
+def outcomes(
+    rows: Mapping[str, Sequence[Row]], questions: Sequence[Question], scores: Scores
+) -> dict[str, list[str]]:
     """Return the outcome of every question, by variant."""
     found = {}
     for name, answered in rows.items():
@@ -69,14 +81,20 @@ def browser_data(
     metrics = [name for name in _METRICS if any(name in scores.get(variant, {}) for variant in names)]
     answers = [
         [
-            {"o": became[name][at], **_answer(row, passages, most), "s": _values(scores.get(name, {}), metrics, at)}
+            {
+                "o": became[name][at],
+                **_answer(row, passages, most),
+                "s": _values(scores.get(name, {}), metrics, at),
+            }
             for at, row in enumerate(rows[name])
         ]
         for name in names
     ]
     places = {question.id: at for at, question in enumerate(questions)}
     return {
-        "variants": [{"name": name, "slot": slots[name], "baseline": name in comparison.baselines} for name in names],
+        "variants": [
+            {"name": name, "slot": slots[name], "baseline": name in comparison.baselines} for name in names
+        ],
         "outcomes": OUTCOMES,
         "metrics": [shown.long(name) for name in metrics],
         "questions": [_question(question) for question in questions],
@@ -113,14 +131,27 @@ class _Passages:
 
     def add(self, passage: Passage) -> int:
         """Return the passage's number. The score is left out: the same text for two questions is one passage."""
-        key = Passage(passage.document, passage.start, passage.end, passage.text, passage.title, passage.headings, passage.page)
+        key = Passage(
+            passage.document,
+            passage.start,
+            passage.end,
+            passage.text,
+            passage.title,
+            passage.headings,
+            passage.page,
+        )
         return self._places.setdefault(key, len(self._places))
 
     def listed(self) -> list[dict[str, Any]]:
         """Return the passages as JSON values, cut to their share of the room."""
         most = _share(_PASSAGES, len(self._places), _PASSAGE_LEAST, _PASSAGE_MOST)
         return [
-            {"d": item.document, "h": " > ".join([item.title, *item.headings]), "g": item.page, "t": _cut(item.text, most)}
+            {
+                "d": item.document,
+                "h": " > ".join([item.title, *item.headings]),
+                "g": item.page,
+                "t": _cut(item.text, most),
+            }
             for item in self._places
         ]
 
@@ -143,7 +174,9 @@ def _question(question: Question) -> dict[str, Any]:
         "ok": question.answerable,
         "stratum": question.stratum,
         "tags": list(question.tags),
-        "evidence": [{"d": item.document, "s": item.start, "e": item.end, "g": item.page} for item in question.evidence],
+        "evidence": [
+            {"d": item.document, "s": item.start, "e": item.end, "g": item.page} for item in question.evidence
+        ],
     }
 
 
@@ -165,7 +198,9 @@ def _values(columns: Mapping[str, Sequence[Value]], metrics: Iterable[str], at: 
     return found
 
 
-def _presets(names: Sequence[str], order: Sequence[str], became: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+def _presets(
+    names: Sequence[str], order: Sequence[str], became: Mapping[str, Sequence[str]]
+) -> list[dict[str, Any]]:
     """Return the telling filters: one variant right where another is wrong, the most frequent first, and all wrong."""
     found = []
     for left in names:
@@ -173,9 +208,19 @@ def _presets(names: Sequence[str], order: Sequence[str], became: Mapping[str, Se
             pairs = zip(became[left], became[right], strict=True)
             count = sum(one in _GOOD and other == WRONG for one, other in pairs)
             if left != right and count:
-                found.append((count, {order.index(left): "good", order.index(right): "w"}, f"{left} right, {right} wrong"))
+                found.append(
+                    (
+                        count,
+                        {order.index(left): "good", order.index(right): "w"},
+                        f"{left} right, {right} wrong",
+                    )
+                )
     found.sort(key=lambda item: (-item[0], item[2]))
-    lost = sum(all(became[name][at] == WRONG for name in names) for at in range(len(became[names[0]]))) if names else 0
+    lost = (
+        sum(all(became[name][at] == WRONG for name in names) for at in range(len(became[names[0]])))
+        if names
+        else 0
+    )
     if lost and len(names) > 1:
         found = [*found[:_PRESETS], (lost, {order.index(name): "w" for name in names}, "all wrong")]
     return [{"label": label, "count": count, "set": chosen} for count, chosen, label in found[: _PRESETS + 1]]

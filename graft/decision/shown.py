@@ -12,7 +12,17 @@ from graft.evaluation.metrics import METRICS
 from graft.types import Comparison, Estimate, Recommendation
 
 NONE = "–"
-OVERVIEW = ("correct", "wrong", "abstain_recall", "format", "recall@5", "citation_correct", "latency_p50", "latency_p95", "cost")
+OVERVIEW = (
+    "correct",
+    "wrong",
+    "abstain_recall",
+    "format",
+    "recall@5",
+    "citation_correct",
+    "latency_p50",
+    "latency_p95",
+    "cost",
+)
 """What the first table shows beside the primary metric, as far as it was measured."""
 
 _SHORT = {
@@ -96,7 +106,11 @@ def difference(metric: str, value: float | None) -> str:
     if metric == "log_latency":
         return f"× {2.718281828459045**value:.2f}"
     shown = scale(metric)
-    text = f"{value * shown.factor:+.1f}" if shown.form.endswith("%}") or "%" in shown.form else f"{value * shown.factor:+.3g}"
+    text = (
+        f"{value * shown.factor:+.1f}"
+        if shown.form.endswith("%}") or "%" in shown.form
+        else f"{value * shown.factor:+.3g}"
+    )
     return text.replace("-", "−")
 
 
@@ -104,7 +118,9 @@ def points(metric: str) -> str:
     """Return the unit of a difference."""
     if "%" in scale(metric).form:
         return "points"
-    return {"cost": "USD per 1,000", "log_latency": ""}.get(metric, "s" if metric.startswith("latency") else "")
+    return {"cost": "USD per 1,000", "log_latency": ""}.get(
+        metric, "s" if metric.startswith("latency") else ""
+    )
 
 
 def p_value(p: float | None) -> str:
@@ -126,8 +142,16 @@ def long(metric: str) -> str:
 
 def overview(comparison: Comparison) -> list[str]:
     """Return the metrics of the first table: the primary one, and those of OVERVIEW that any variant has."""
-    measured = {name for found in comparison.variants.values() for name, estimate in found.items() if estimate.mean is not None}
-    return [comparison.primary, *(name for name in OVERVIEW if name in measured and name != comparison.primary)]
+    measured = {
+        name
+        for found in comparison.variants.values()
+        for name, estimate in found.items()
+        if estimate.mean is not None
+    }
+    return [
+        comparison.primary,
+        *(name for name in OVERVIEW if name in measured and name != comparison.primary),
+    ]
 
 
 def verdict(recommendation: Recommendation) -> str:

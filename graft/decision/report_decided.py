@@ -1,0 +1,151 @@
+"""The report's sections on what was decided, and on how to read and repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from graft.decision import report_cells as cells
+from graft.decision import shown
+from graft.evaluation.cards import GRADES
+from graft.evaluation.metrics import METRICS
+from graft.types import Comparison, Recommendation
+
+_MEANING = {
+    "RECOMMEND": "It is worth more than every cheaper variant by more than the margin that you set.",
+    "KEEP_THE_CHEAPER": "No dearer variant is better by an amount that matters to you, and this one costs least.",
+    "UNDECIDED": "These questions cannot tell the variants apart. Nothing is wrong; there is just not enough evidence yet.",
+}
+_FACTS = ("correct", "wrong", "over_refusal", "abstain_recall", "format", "latency_p50", "cost")
+
+
+def verdict(comparison: Comparison, recommendation: Recommendation) -> str:
+    """The headline, why, and the figures of the variants that it is about."""
+    who = [
+        name
+        for name in ([recommendation.variant] if recommendation.variant else recommendation.candidates)
+        if name
+    ]
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in recommendation.reasons)
+    meaning = _MEANING.get(recommendation.kind, "")
+    more = ""
+    if recommendation.questions_needed:
+        more = f'<p class="next">Next: collect about <b>{recommendation.questions_needed:,}</b> more questions.</p>'
+    kind, _, name = shown.verdict(recommendation).partition(": ")
+    headline = f'<span class="kind">{escape(kind)}</span> <span class="who">{escape(name)}</span>'
+    text = f'<h1 class="headline">{headline}</h1><p class="meaning">{meaning}</p><ul class="reasons">{reasons}</ul>{more}'
+    names = [
+        name
+        for name in [*who, *comparison.variants]
+        if name in comparison.variants and name not in comparison.baselines
+    ]
+    beside = list(dict.fromkeys([*who, *names]))[: max(len(who), 2)]
+    return (
+        f'<div class="hero {recommendation.kind.lower()}"><div>{text}</div>{_facts(comparison, beside)}</div>'
+    )
+
+
+def _facts(comparison: Comparison, names: Sequence[str]) -> str:
+    found = {name: comparison.variants[name] for name in names if name in comparison.variants}
+    metrics = [
+        name
+        for name in _FACTS
+        if any(estimates.get(name) and estimates[name].mean is not None for estimates in found.values())
+    ]
+    body = [
+        [shown.long(metric), *(cells.estimate(metric, estimates.get(metric)) for estimates in found.values())]
+        for metric in metrics
+    ]
+    if not body:
+        return ""
+    return cells.table("What you would get, with 95% intervals", ["", *map(escape, found)], body, "facts")
+
+
+def warnings(comparison: Comparison) -> str:
+    """What limits the comparison."""
+    if not comparison.warnings:
+        return ""
+    items = "".join(f"<li>{escape(warning)}</li>" for warning in comparison.warnings)
+    return f'<section class="care" aria-labelledby="care"><h2 id="care">Read with care</h2><ul>{items}</ul></section>'
+
+
+def sensitivity(recommendation: Recommendation) -> str:
+    """What the verdict would be under other values, prices and volumes, and when the dearer one pays."""
+    if not recommendation.sensitivity:
+        return "<p>No other settings were tried.</p>"
+    body = []
+    for row in recommendation.sensitivity:
+        other = Recommendation(row["kind"], row["variant"], candidates=tuple(row["candidates"]))
+        told = escape(shown.verdict(other))
+        body.append([escape(str(row["what"])), f"{row['at']:g}", f"<b>{told}</b>" if row["changes"] else told,
+                     "changes" if row["changes"] else "same"])  # fmt: skip
+    table = cells.table(
+        "The verdict under other settings", ["What", "Setting", "Verdict", "Against today's"], body
+    )
+    even = [line for line in recommendation.trace if line.startswith("break-even")]
+    chance = ", ".join(
+        f"{escape(name)} {share:.0%}" for name, share in recommendation.probability_best.items()
+    )
+    lines = [*map(escape, even), *([f"Chance of having the highest utility: {chance}."] if chance else [])]
+    return table + "".join(f"<p>{line}</p>" for line in lines)
+
+
+def failures(recommendation: Recommendation, comparison: Comparison) -> str:
+    """Which stage lost the questions, by variant; the browser below filters by them."""
+    names = [name for name in comparison.variants if recommendation.failures.get(name)]
+    causes = dict.fromkeys(cause for name in names for cause in recommendation.failures[name])
+    if not causes:
+        return "<p>No failures were attributed.</p>"
+    body = []
+    for cause in causes:
+        counts = [len(recommendation.failures[name].get(cause, ())) for name in names]
+        drawn = [f'<button type="button" data-cause="{escape(cause, quote=True)}" data-variant="{escape(name, quote=True)}">{count}</button>'
+                 if count else shown.NONE for name, count in zip(names, counts, strict=True)]  # fmt: skip
+        body.append([escape(cause), *drawn])
+    return cells.table(
+        "Questions lost, by the first stage that failed. A number shows its questions.",
+        ["Cause", *map(escape, names)],
+        body,
+        "numbers",
+    )
+
+
+def trace(recommendation: Recommendation) -> str:
+    """The steps that led to the verdict, as printed."""
+    return (
+        "<ol class='trace'>" + "".join(f"<li>{escape(line)}</li>" for line in recommendation.trace) + "</ol>"
+    )
+
+
+def metric_cards(comparison: Comparison) -> str:
+    """How to read each metric."""
+    used = dict.fromkeys(metric for found in comparison.variants.values() for metric in found)
+    body = []
+    for metric in used:
+        card = METRICS.get(metric)
+        if card is not None:
+            misled = " ".join(card.failure_examples)
+            body.append([f"{escape(shown.long(metric))} <code>{metric}</code>", card.grade, f"{card.direction} is better", escape(card.formula),
+                         f'{escape(card.description)} <span class="misled">{escape(misled)}</span>'])  # fmt: skip
+    grades = "".join(f"<li><b>{grade}</b> {escape(meaning)}</li>" for grade, meaning in GRADES.items())
+    table = cells.table(
+        "Metric cards",
+        ["Metric", "Grade", "Direction", "Formula", "What it means, and when it misleads"],
+        body,
+        "cards",
+    )
+    return f'<ul class="grades">{grades}</ul>{table}'
+
+
+def reproduce(comparison: Comparison, settings: Mapping[str, Any]) -> str:
+    """Fingerprints and settings."""
+    rows = [
+        [escape(str(key)), f"<code>{escape(str(value))}</code>"]
+        for key, value in {**comparison.fingerprints, **settings}.items()
+    ]
+    return (
+        cells.table("What this was made from", ["What", "Fingerprint or setting"], rows)
+        if rows
+        else "<p>No fingerprints were kept.</p>"
+    )

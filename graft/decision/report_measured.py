@@ -1,0 +1,272 @@
+"""The report's sections on what was measured: outcomes, metrics, differences, strata, cost and speed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from graft.decision import report_cells as cells
+from graft.decision import shown
+from graft.decision.report_data import OUTCOMES
+from graft.decision.report_svg import difference_bar, length_bar
+from graft.evaluation.metrics import METRICS
+from graft.types import Comparison, Contrast, Recommendation
+
+
+def outcome_bars(
+    comparison: Comparison,
+    recommendation: Recommendation,
+    became: Mapping[str, Sequence[str]],
+    slots: Mapping[str, int],
+) -> str:
+    """What became of the questions, a bar a variant and the counts in it."""
+    seen = {code for codes in became.values() for code in codes}
+    legend = "".join(
+        f'<li><span class="key o-{code}" aria-hidden="true"></span>{label}</li>'
+        for code, label in OUTCOMES.items()
+        if code in seen
+    )
+    body = []
+    for name, codes in became.items():
+        counts = Counter(codes)
+        told = ", ".join(f"{counts[code]} {label}" for code, label in OUTCOMES.items() if counts[code])
+        segments = "".join(
+            f'<span class="o-{code}" style="flex:{counts[code]}">{counts[code] if counts[code] >= 0.04 * len(codes) else ""}</span>'
+            for code in OUTCOMES
+            if counts[code]
+        )
+        bar = (
+            f'<div class="stack" role="img" aria-label="{escape(name, quote=True)}: {told}">{segments}</div>'
+        )
+        body.append([cells.named(name, slots[name], shown.mark(name, comparison, recommendation)), bar])
+    table = cells.table(
+        f"What became of the {comparison.questions} questions", ["Variant", "Questions"], body, "outcomes"
+    )
+    return f'{table}<ul class="legend">{legend}</ul>'
+
+
+def overview(comparison: Comparison, recommendation: Recommendation, slots: Mapping[str, int]) -> str:
+    """The metrics that matter first, a row a variant."""
+    metrics = shown.overview(comparison)
+    primary = comparison.primary
+    axis = shown.span(
+        primary, {name: found[primary] for name, found in comparison.variants.items() if primary in found}
+    )
+    header = [
+        "Variant",
+        f"{shown.long(primary)} <small>decides</small>",
+        "",
+        *(escape(shown.long(metric)) for metric in metrics[1:]),
+    ]
+    header[2] = (
+        f'<span class="ends"><span>{shown.number(primary, axis[0])}</span><span>{shown.number(primary, axis[1])}</span></span>'
+    )
+    body = [
+        [
+            cells.named(name, slots[name], shown.mark(name, comparison, recommendation)),
+            cells.estimate(primary, found.get(primary)),
+            cells.bar(found.get(primary), axis, slots[name]),
+            *(cells.estimate(metric, found.get(metric)) for metric in metrics[1:]),
+        ]
+        for name, found in comparison.variants.items()
+    ]
+    return cells.table("Means with 95% intervals", header, body, "numbers")
+
+
+def all_metrics(comparison: Comparison) -> str:
+    """Every metric of every variant, with how many rows it rests on."""
+    names = list(comparison.variants)
+    metrics = dict.fromkeys(metric for found in comparison.variants.values() for metric in found)
+    body = []
+    for metric in metrics:
+        found = [comparison.variants[name].get(metric) for name in names]
+        grade = METRICS[metric].grade if metric in METRICS else "A" if metric.startswith("latency") else ""
+        drawn = [
+            cells.estimate(metric, item)
+            + (
+                f'<span class="n">{item.n_scored}/{item.n_total}</span>'
+                if item and item.mean is not None
+                else ""
+            )
+            for item in found
+        ]
+        body.append([f"{escape(shown.long(metric))} <code>{escape(metric)}</code>", grade, *drawn])
+    return cells.table(
+        "Every metric: mean, 95% interval, rows scored / rows",
+        ["Metric", "Grade", *map(escape, names)],
+        body,
+        "numbers",
+    )
+
+
+def differences(comparison: Comparison) -> str:
+    """The contrasts on the primary metric, then the exploratory ones behind a fold."""
+    family = [item for item in comparison.contrasts if item.metric == comparison.primary and not item.stratum]
+    others = [item for item in comparison.contrasts if item not in family]
+    first = (
+        _contrasts(f"Differences in {shown.long(comparison.primary).lower()}, p after Holm", family)
+        if family
+        else "<p>None.</p>"
+    )
+    if not others:
+        return first
+    rest = _contrasts("Exploratory: every other metric, p after Benjamini-Hochberg", others)
+    return f"{first}<details><summary>All {len(others)} exploratory differences</summary>{rest}</details>"
+
+
+def _contrasts(caption: str, contrasts: Sequence[Contrast]) -> str:
+    reach: dict[str, float] = {}
+    for item in contrasts:
+        ends = [abs(end) for end in (item.difference, item.low, item.high) if end is not None]
+        reach[item.metric] = max([reach.get(item.metric, 0.0), *ends])
+    single = len(reach) == 1
+    header = [
+        "Difference",
+        *([] if single else ["Metric"]),
+        "Size",
+        "95% interval",
+        "",
+        "p",
+        "Could have shown",
+        "n",
+        "Reading",
+    ]
+    return cells.table(
+        caption,
+        header,
+        [_contrast(item, reach[item.metric] or 1.0, single=single) for item in contrasts],
+        "numbers",
+    )
+
+
+def _contrast(item: Contrast, reach: float, *, single: bool) -> list[str]:
+    name = f"{escape(item.a)} − {escape(item.b)}"
+    metric = (
+        [] if single else [escape(shown.long(item.metric) + (f", {item.stratum}" if item.stratum else ""))]
+    )
+    if item.difference is None:
+        return [
+            name,
+            *metric,
+            shown.NONE,
+            "",
+            "",
+            "",
+            "",
+            str(item.n),
+            "refused: too many nulls on one side only",
+        ]
+    p = item.p_adjusted if item.p_adjusted is not None else item.p
+    clear = p is not None and p < 0.05
+    ends = [shown.difference(item.metric, end) for end in (item.low, item.high) if end is not None]
+    effect = shown.NONE if item.mde is None else shown.difference(item.metric, item.mde).removeprefix("+")
+    return [
+        name,
+        *metric,
+        f"<b>{shown.difference(item.metric, item.difference)}</b> {shown.points(item.metric)}",
+        " to ".join(ends),
+        difference_bar(item.difference, item.low, item.high, reach, clear=clear),
+        shown.p_value(p),
+        effect,
+        str(item.n),
+        _reading(item, clear=clear),
+    ]
+
+
+def _reading(item: Contrast, *, clear: bool) -> str:
+    if item.n < 30:
+        return "too few questions"
+    if not clear or item.difference is None:
+        return "no difference shown"
+    lower = shown.scale(item.metric).better == "lower"
+    better = item.a if (item.difference > 0) != lower else item.b
+    return f"{escape(better)} is better"
+
+
+def strata(comparison: Comparison, slots: Mapping[str, int]) -> str:
+    """The primary metric and accuracy within each stratum."""
+    if not comparison.strata:
+        return "<p>The questions name no strata.</p>"
+    primary = comparison.primary
+    axis = shown.span(
+        primary, {name: found[primary] for name, found in comparison.variants.items() if primary in found}
+    )
+    header = ["Variant"]
+    for stratum, found in comparison.strata.items():
+        n = max((item.n_total for estimates in found.values() for item in estimates.values()), default=0)
+        header += [f"{escape(stratum)} <small>n = {n}</small>", ""]
+    body = []
+    for name in comparison.variants:
+        within = [found.get(name, {}).get(primary) for found in comparison.strata.values()]
+        drawn = [
+            part
+            for item in within
+            for part in (cells.estimate(primary, item), cells.bar(item, axis, slots[name]))
+        ]
+        body.append([cells.named(name, slots[name]), *drawn])
+    return cells.table(f"{shown.long(primary)} by stratum, with 95% intervals", header, body, "numbers")
+
+
+def speed(
+    comparison: Comparison, stages: Mapping[str, Sequence[Mapping[str, float]]], slots: Mapping[str, int]
+) -> str:
+    """Cost and latency, a row a variant."""
+    found = comparison.variants
+    slowest = max(
+        (
+            e.mean or 0.0
+            for item in found.values()
+            for m, e in item.items()
+            if m in {"latency_p50", "latency_p95"}
+        ),
+        default=0.0,
+    )
+    dearest = max((item["cost"].mean or 0.0 for item in found.values() if "cost" in item), default=0.0)
+    body = []
+    for name, item in found.items():
+        middle, tail, price = (item.get(metric) for metric in ("latency_p50", "latency_p95", "cost"))
+        time = (
+            length_bar(middle.mean, slowest, slots[name], tail.mean if tail else None)
+            if middle and middle.mean is not None
+            else ""
+        )
+        money = length_bar(price.mean, dearest, slots[name]) if price and price.mean is not None else ""
+        body.append([cells.named(name, slots[name]), cells.estimate("latency_p50", middle), cells.estimate("latency_p95", tail), time,
+                     cells.estimate("cost", price), money, cells.estimate("tokens_in", item.get("tokens_in")),
+                     cells.estimate("tokens_out", item.get("tokens_out"))])  # fmt: skip
+    header = [
+        "Variant",
+        "Median",
+        "95th percentile",
+        "",
+        "Cost per 1,000",
+        "",
+        "Prompt tokens",
+        "Answer tokens",
+    ]
+    caption = "Seconds of questions asked one at a time, warm (bar: median, line: to the 95th percentile); cost at the price table's prices"
+    return cells.table(caption, header, body, "numbers") + _stages(stages, slots)
+
+
+def _stages(stages: Mapping[str, Sequence[Mapping[str, float]]], slots: Mapping[str, int]) -> str:
+    import numpy as np
+
+    kinds = dict.fromkeys(stage for samples in stages.values() for sample in samples for stage in sample)
+    if not kinds:
+        return ""
+    body = []
+    for name, samples in stages.items():
+        drawn = []
+        for stage in kinds:
+            values = [sample[stage] for sample in samples if stage in sample]
+            drawn.append(
+                f"<b>{np.quantile(values, 0.5):.3f}</b> / {np.quantile(values, 0.95):.3f}"
+                if values
+                else shown.NONE
+            )
+        body.append([cells.named(name, slots.get(name)), *drawn])
+    table = cells.table(
+        "Seconds by stage, median / 95th percentile", ["Variant", *map(escape, kinds)], body, "numbers"
+    )
+    return f"<details><summary>By stage</summary>{table}</details>"
