@@ -15,8 +15,7 @@ Role = Literal["system", "user", "assistant"]
 
 
 def content_hash(*parts: str | bytes) -> str:
-    """Return 16 hex digits (64 bits) of SHA-256 over the parts, each prefixed by its length so that they cannot run
-    into one another."""
+    """Return 16 hex digits (64 bits) of SHA-256 over the parts, each behind its length so that none runs into the next."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -241,8 +240,7 @@ class Answer:
 
     `text` keeps the [n] markers of `citations`; markers that point nowhere were removed and counted in
     `dropped_citations`. `passages` is the evidence shown to the model; `trimmed_passages` counts those found that did
-    not fit into its prompt. `timings` are seconds by stage ("embed",
-    "search", "prefill", "decode", "total"). `cost` is USD, or None when no price is known. `fingerprint` is that of
+    not fit into its prompt. `timings` are seconds by stage ("embed", "search", "prefill", "decode", "total"). `cost` is USD, or None when no price is known. `fingerprint` is that of
     the variant that made it.
     """
 
