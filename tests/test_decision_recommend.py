@@ -36,6 +36,7 @@ def advise(answers, formats=None, **settings_):
         "seed": 0,
         "draws": 1_000,
     }
+    shared["draws"] = settings_.pop("draws", shared["draws"])
     given_ = {"costs": {name: 0.001 * (k + 1) for k, name in enumerate(answers)}, **settings_}
     return recommend(compare(scores, **shared), scores, **shared, **given_)
 
@@ -331,11 +332,42 @@ def test_clusters_make_the_verdict_more_careful():
     assert (alone.kind, shared.kind) == ("RECOMMEND", "UNDECIDED")
 
 
-@settings(deadline=None, max_examples=30)
+def test_few_documents_decide_nothing_however_many_questions():
+    arms = {"base": -np.ones(90), "rag": np.ones(90)}
+    nine, ten = ([f"d{k % documents}" for k in range(90)] for documents in (9, 10))
+    found = decide(arms, ["base", "rag"], nine, margin=0.03, draws=500, seed=0)
+    assert found.kind == "UNDECIDED"
+    assert "The 90 questions come from 9 documents: below 10 no verdict is given." in found.reasons
+    assert decide(arms, ["base", "rag"], ten, margin=0.03, draws=500, seed=0).kind == "RECOMMEND"
+
+
+def test_equal_or_unknown_costs_are_told_as_simpler():
+    answers = {"base": "+" * 50, "rag": "+" * 50}
+    for costs in ({"base": 0.001, "rag": 0.001}, {"base": 0.001}):
+        assert advise(answers, costs=costs).reasons[-1] == "Until then base is the simpler choice."
+    assert advise(answers).reasons[-1] == "Until then base is the cheaper choice."
+
+
+def test_a_stratum_with_another_winner_is_told():
+    # tuned knows the seen documents a little better and nothing of the others.
+    tuned, rag = "+" * 60 + "-" * 60, "+" * 50 + "-" * 10 + "+" * 50 + "-" * 10
+    found = advise({"tuned": tuned, "rag": rag}, strata=["seen"] * 60 + ["unseen"] * 60)
+    assert (found.kind, found.variant) == ("RECOMMEND", "rag")
+    assert line(found, "in stratum") == [
+        "in stratum seen (60 questions): tuned +0.999, rag +0.665; best: tuned",
+        "in stratum unseen (60 questions): tuned -1.001, rag +0.665; best: rag",
+    ]
+    assert found.reasons[1:] == (
+        "In stratum seen (60 questions) tuned is worth more (tuned +0.999, rag +0.665): if that is your traffic, decide on it apart.",
+    )
+    assert line(advise({"tuned": tuned, "rag": rag}), "in stratum") == []
+
+
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.tuples(*[st.sampled_from("+0-")] * 3), min_size=1, max_size=60), st.floats(0, 4))
 def test_every_input_has_a_verdict_that_follows_its_own_rules(rows, wrong):
     base, rag, hybrid = ("".join(arm) for arm in zip(*rows, strict=True))
-    found = advise({"base": base, "rag": rag, "hybrid": hybrid}, values=Values(wrong=wrong))
+    found = advise({"base": base, "rag": rag, "hybrid": hybrid}, values=Values(wrong=wrong), draws=200)
     assert found.kind in {"RECOMMEND", "KEEP_THE_CHEAPER", "UNDECIDED"}
     assert (found.variant is None) == (found.kind == "UNDECIDED") == (found.questions_needed is not None)
     assert sum(found.probability_best.values()) == pytest.approx(1, abs=1e-3)

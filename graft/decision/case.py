@@ -37,6 +37,7 @@ class Case:
     values: Values
     seed: int
     draws: int
+    strata: tuple[str, ...] = ()
 
     @property
     def costs(self) -> dict[str, float | None]:
@@ -62,6 +63,11 @@ class Case:
         known = {name: cost for name, cost in self.costs.items() if cost is not None}
         return sorted(names, key=lambda name: known[name]) if len(known) == len(self.names) else list(names)
 
+    def order_word(self, names: Sequence[str]) -> str:
+        """What the first of `cheapest_first` is: "cheaper", or "simpler" when costs do not tell them apart."""
+        costs = [self.costs[name] for name in names]
+        return "simpler" if None in self.costs.values() or len(set(costs)) == 1 else "cheaper"
+
     def utility_estimates(self) -> dict[str, Estimate]:
         """Mean utility of each variant with its interval: that of the worth, moved by the cost."""
         stacked = np.stack([self.worth(name) for name in self.names], axis=1)
@@ -73,6 +79,18 @@ class Case:
             mean, low, high = (None if limit is None else limit + shift for limit in interval)
             estimates[name] = Estimate(mean, low, high, n, n)
         return estimates
+
+    def within(self, stratum: str) -> Case:
+        """The case over the questions of one stratum."""
+        rows = np.array([name == stratum for name in self.strata])
+        return replace(
+            self,
+            questions=tuple(q for q, take in zip(self.questions, rows, strict=True) if take),
+            clusters=tuple(c for c, take in zip(self.clusters, rows, strict=True) if take),
+            outcome={name: values[rows] for name, values in self.outcome.items()},
+            formats={name: values[rows] for name, values in self.formats.items()},
+            strata=(stratum,) * int(rows.sum()),
+        )
 
     def probability_best(self, names: Sequence[str]) -> dict[str, float]:
         """Share of bootstrap draws in which each of `names` has the highest mean utility; ties are shared."""

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,8 @@ class PriceTable:
     machines: Mapping[str, Rate] = field(default_factory=dict)
 
 
-def load_prices(overrides: Mapping[str, Mapping[str, float]] | None = None) -> PriceTable:
-    """Return the shipped table with `overrides` laid over it: model name to {"input", "output", "cached"?}, or
-    {"per_hour"} to set a machine's price. Overrides carry no date: they never go stale."""
+@cache
+def _shipped() -> PriceTable:
     data: dict[str, Any] = json.loads(Path(__file__).with_name("prices.json").read_text(encoding="utf-8"))
     origin = {
         name: {"as_of": date.fromisoformat(entry["as_of"]), "source": entry["source"]}
@@ -69,13 +69,21 @@ def load_prices(overrides: Mapping[str, Mapping[str, float]] | None = None) -> P
     }
     training = {n: Rate(e["per_million_tokens"], **origin[e["from"]]) for n, e in data["training"].items()}
     machines = {n: Rate(e["per_hour"], **origin[e["from"]]) for n, e in data["machines"].items()}
+    return PriceTable(models, training, machines)
+
+
+def load_prices(overrides: Mapping[str, Mapping[str, float]] | None = None) -> PriceTable:
+    """Return the shipped table with `overrides` laid over it: model name to {"input", "output", "cached"?}, or
+    {"per_hour"} to set a machine's price. Overrides carry no date: they never go stale."""
+    shipped = _shipped()
+    models, machines = dict(shipped.models), dict(shipped.machines)
     for name, entry in (overrides or {}).items():
         if "per_hour" in entry:
             machines[name] = Rate(_positive(name, entry, "per_hour"), source="your setting")
         else:
             price, answer = _positive(name, entry, "input"), _positive(name, entry, "output")
             models[name] = Price(price, answer, entry.get("cached", price), source="your setting")
-    return PriceTable(models, training, machines)
+    return PriceTable(models, shipped.training, machines)
 
 
 def _positive(name: str, entry: Mapping[str, float], key: str) -> float:

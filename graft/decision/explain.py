@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graft.decision.case import Case
+from graft.decision.compare import TOO_FEW
 from graft.decision.cost import Running, break_even
 from graft.decision.failures import CAUSES
 from graft.decision.verdict import Verdict
@@ -29,6 +30,27 @@ def sensitivity_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"would change it: {line}" for line in flips] or [
         "would change it: none of the settings tried (wrong / right 0.5 to 4, prices x 0.5 and 2, volume x 0.1 and 10)"
     ]
+
+
+def stratum_lines(case: Case, left: Sequence[str], verdict: Verdict) -> tuple[list[str], list[str]]:
+    """Return the utility of each variant within each stratum as lines, and a warning for each stratum of at least 30
+    questions in which no variant in question is the best with more than 5 % probability: one figure over seen and
+    unseen documents hides just that."""
+    lines, warnings = [], []
+    for stratum in sorted(set(case.strata) - {""}):
+        part = case.within(stratum)
+        means = {name: float(part.utility(name).mean()) for name in left}
+        best = max(left, key=lambda name: means[name])
+        n = len(part.questions)
+        told = ", ".join(f"{name} {mean:+.3f}" for name, mean in means.items())
+        lines.append(f"in stratum {stratum} ({n} questions): {told}; best: {best}")
+        chance = part.probability_best(left)
+        if n >= TOO_FEW and sum(chance[name] for name in verdict.candidates) < 0.05:
+            warnings.append(
+                f"In stratum {stratum} ({n} questions) {best} is worth more "
+                f"({told}): if that is your traffic, decide on it apart."
+            )
+    return lines, warnings
 
 
 def best_two(case: Case, left: Sequence[str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from graft.decision.explain import (
     drivers,
     failure_lines,
     sensitivity_lines,
+    stratum_lines,
 )
 from graft.decision.resampling import Floats
 from graft.decision.screening import (
@@ -73,6 +74,7 @@ def recommend(
     questions: Sequence[str],
     clusters: Sequence[str],
     answerable: Sequence[bool] = (),
+    strata: Sequence[str] = (),
     costs: Mapping[str, float | None],
     values: Values | None = None,
     limits: Limits | None = None,
@@ -91,7 +93,8 @@ def recommend(
 
     `scores` as given to `compare`, along `questions` and `clusters`; `outcome` names the metric that is +1 / 0 / -1
     for right / not given / wrong, `contract` the one that is 1 or 0 where a question has a format contract (it counts
-    on `answerable` questions only: declining needs no form; empty means that all are). `costs`
+    on `answerable` questions only: declining needs no form; empty means that all are). With `strata` the trace also
+    tells which variant is best in each, and a reason warns when that is another one. `costs`
     are USD an answer, None where no price is known (costs are then left out of every utility, and said so);
     `monthly` USD that a variant costs a month whatever the volume (hosting, refresh, training spread over its
     life). Variants stand in the order from simple to elaborate, which breaks ties in cost. `failures` is what
@@ -116,6 +119,7 @@ def recommend(
         values=values,
         seed=seed,
         draws=draws,
+        strata=_taken(strata, kept) if strata else (),
     )
     timed = {name: list(latencies[name]) for name in names if latencies and latencies.get(name)}
     evidence = _Evidence(
@@ -152,6 +156,7 @@ def _steps(case: Case, evidence: _Evidence) -> _Outcome:
         margin=evidence.margin,
         draws=case.draws,
         seed=case.seed,
+        word=case.order_word(left),
     )
     misled = accuracy[0].removeprefix("3 ") if accuracy and accuracy[1] else ""
     return _Outcome(left, verdict, rejected, [*trace, *verdict.lines], misled)
@@ -169,7 +174,8 @@ def _assembled(
     sensitivity = [_what_if(what, at, changed, evidence, verdict) for what, at, changed in what_ifs(case)]
     probability = case.probability_best(done.left)
     trace.append("P(highest utility): " + ", ".join(f"{name} {p:.2f}" for name, p in probability.items()))
-    trace += sensitivity_lines(sensitivity)
+    told, torn = stratum_lines(case, done.left, verdict)
+    trace += told + sensitivity_lines(sensitivity)
     pair = verdict.candidates if len(verdict.candidates) == 2 else best_two(case, done.left)
     differing = drivers(case, pair)
     if len(pair) == 2:
@@ -179,7 +185,7 @@ def _assembled(
     return Recommendation(
         kind=verdict.kind,
         variant=verdict.variant,
-        reasons=(*verdict.reasons, *([done.misled] if done.misled else [])),
+        reasons=(*verdict.reasons, *([done.misled] if done.misled else []), *torn),
         trace=tuple(trace),
         utility=case.utility_estimates(),
         probability_best=probability,

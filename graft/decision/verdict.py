@@ -23,6 +23,8 @@ ALPHA = 0.05
 HOPELESS = 10_000
 """Above this many questions to collect, the advice is not to."""
 
+FEW_DOCUMENTS = 10
+"""A verdict needs questions of so many documents: a bootstrap of fewer clusters cannot see beyond them."""
 PLAN = 0.1
 """The difference for which the number of questions is always told: one that most teams would act on."""
 SPREAD = 1e-12
@@ -43,6 +45,28 @@ class Verdict:
     needed: int | None = None
 
 
+@dataclass(frozen=True)
+class _Contest:
+    """What stays the same from step to step. `word`: what the arm that comes first is, "cheaper" or "simpler"."""
+
+    utility: Mapping[str, Floats]
+    clusters: Sequence[str]
+    margin: float
+    level: float
+    word: str
+
+    @property
+    def lacking(self) -> str:
+        """Why these questions are too few for a verdict; empty when they are not."""
+        n = len(self.clusters)
+        documents = int(cluster_codes(self.clusters, n).max()) + 1
+        if n < TOO_FEW:
+            return f"Only {n} questions: below {TOO_FEW} no verdict is given."
+        if documents < FEW_DOCUMENTS:
+            return f"The {n} questions come from {documents} documents: below {FEW_DOCUMENTS} no verdict is given."
+        return ""
+
+
 def decide(
     utility: Mapping[str, Floats],
     cheapest_first: Sequence[str],
@@ -51,34 +75,35 @@ def decide(
     margin: float,
     draws: int,
     seed: int,
+    word: str = "cheaper",
 ) -> Verdict:
-    """Return the verdict on the arms of `cheapest_first` from their utility a question (paired, without nulls)."""
+    """Return the verdict on the arms of `cheapest_first` from their utility a question (paired, without nulls).
+
+    `word` is how the order is told: "simpler" where costs are unknown or equal.
+    """
     remaining = list(cheapest_first)
     if len(remaining) == 1:
         only = remaining[0]
         line = f"5 {only} is the only variant left: RECOMMEND {only}"
         reason = f"{only} is the only variant left after limits, guardrails and dominance."
         return Verdict(RECOMMEND, only, (only,), (reason,), (line,))
-    n = len(utility[remaining[0]])
-    level = 1 - ALPHA / (len(remaining) - 1)
+    contest = _Contest(utility, clusters, margin, 1 - ALPHA / (len(remaining) - 1), word)
     lines: list[str] = []
     beaten: list[str] = []
     while len(remaining) > 1:
-        cheapest = remaining[0]
+        first = remaining[0]
         # On a tie the cheaper one is taken as the best: max returns the first.
         best = max(remaining, key=lambda name: float(utility[name].mean()))
-        others = [cheapest] if best != cheapest else remaining[1:]
-        won = n >= TOO_FEW
-        for other in others:
-            gap = paired_difference(
-                utility[best], utility[other], clusters, draws=draws, seed=seed, level=level
+        others = [first] if best != first else remaining[1:]
+        gaps = {
+            other: paired_difference(
+                utility[best], utility[other], clusters, draws=draws, seed=seed, level=contest.level
             )
-            lines.append(_superiority(best, other, gap, level, margin))
-            won = won and gap.low is not None and gap.low > margin
-        if not won:
-            return _alike_or_open(
-                utility, remaining, best, clusters, lines, beaten, margin=margin, level=level
-            )
+            for other in others
+        }
+        lines += [_superiority(contest, best, other, gap) for other, gap in gaps.items()]
+        if contest.lacking or not all(_above(gap, margin) for gap in gaps.values()):
+            return _alike_or_open(contest, remaining, best, lines, beaten)
         beaten += others
         remaining = [name for name in remaining if name not in others]
     winner = remaining[0]
@@ -87,78 +112,67 @@ def decide(
     return Verdict(RECOMMEND, winner, (winner,), (gain,), tuple(lines))
 
 
-def _superiority(best: str, other: str, gap: Interval, level: float, margin: float) -> str:
+def _above(gap: Interval, margin: float) -> bool:
+    return gap.low is not None and gap.low > margin
+
+
+def _superiority(contest: _Contest, best: str, other: str, gap: Interval) -> str:
     limits = "no interval" if gap.low is None else f"[{gap.low:+.3f}, {gap.high:+.3f}]"
-    verdict = "above" if gap.low is not None and gap.low > margin else "not above"
+    verdict = "above" if _above(gap, contest.margin) else "not above"
     return (
-        f"5 utility of {best} - {other} = {gap.value:+.3f} {limits} ({level:.2%} interval, Holm's first step): "
-        f"the lower limit is {verdict} the margin {margin:+.3f}"
+        f"5 utility of {best} - {other} = {gap.value:+.3f} {limits} ({contest.level:.2%} interval, Holm's first step): "
+        f"the lower limit is {verdict} the margin {contest.margin:+.3f}"
     )
 
 
 def _alike_or_open(
-    utility: Mapping[str, Floats],
-    remaining: Sequence[str],
-    best: str,
-    clusters: Sequence[str],
-    lines: list[str],
-    beaten: Sequence[str],
-    *,
-    margin: float,
-    level: float,
+    contest: _Contest, remaining: Sequence[str], best: str, lines: Sequence[str], beaten: Sequence[str]
 ) -> Verdict:
-    """Steps 6 and 7: KEEP_THE_CHEAPER when no dearer arm is better by the margin, else UNDECIDED."""
-    cheapest, n = remaining[0], len(utility[best])
+    """Steps 6 and 7: KEEP_THE_CHEAPER when no other arm is better by the margin, else UNDECIDED."""
+    first, utility, margin = remaining[0], contest.utility, contest.margin
     ps = {
-        rival: noninferiority(utility[cheapest], utility[rival], margin, clusters) for rival in remaining[1:]
+        rival: noninferiority(utility[first], utility[rival], margin, contest.clusters)
+        for rival in remaining[1:]
     }
-    for rival, p in ps.items():
-        word = "yes" if p < ALPHA else "not shown"
-        lines.append(
-            f"6 is {rival} better than {cheapest} by less than {margin:g}? One-sided {p_value(p)}: {word}"
-        )
-    if all(p < ALPHA for p in ps.values()) and n >= TOO_FEW:
-        reason = f"No dearer variant is better than {cheapest} by {margin:g} or more in utility; {cheapest} costs least."
-        lines.append(f"6 no dearer variant is worth it: KEEP THE CHEAPER, {cheapest}")
-        return Verdict(KEEP, cheapest, (cheapest,), (reason,), tuple(lines))
-    rival = best if best != cheapest else max(ps, key=lambda name: ps[name])
-    return _undecided(
-        utility[rival] - utility[cheapest], cheapest, rival, clusters, lines, beaten, margin, 1 - level
-    )
-
-
-def _undecided(
-    difference: Floats,
-    cheaper: str,
-    rival: str,
-    clusters: Sequence[str],
-    lines: list[str],
-    beaten: Sequence[str],
-    margin: float,
-    alpha: float,
-) -> Verdict:
-    n = len(difference)
-    error = float(standard_error(*totals(difference[:, None], cluster_codes(clusters, n)))[0])
-    sd = error * float(np.sqrt(n)) if n >= 2 else float("nan")
-    needed = questions_needed(float(difference.mean()), sd, n, margin=margin, alpha=alpha)
-    effect = mde(n, sd=sd, alpha=alpha) if sd > SPREAD else None
-    shown = (
-        f"{n} questions can show a difference of {effect:.3f}" if effect else f"{n} questions show no spread"
-    )
-    if sd > SPREAD:
-        shown += f" ({sample_size(PLAN, sd=sd, alpha=alpha):,} show {PLAN:.2f})"
-    if needed > HOPELESS:
-        advice = f"it would take about {needed:,} more to decide: too close to call, let the cost decide ({cheaper})"
-    else:
-        advice = f"collect about {needed:,} more to decide, if the difference seen is the true one"
-    lines.append(f"7 UNDECIDED between {cheaper} (cheaper) and {rival}: {shown}; {advice}")
-    reasons = [f"The data cannot tell {cheaper} and {rival} apart: {shown}; {advice}."]
-    if n < TOO_FEW:
-        reasons.append(f"Only {n} questions: below {TOO_FEW} no verdict is given.")
+    tested = [
+        f"6 is {rival} better than {first} by less than {margin:g}? One-sided {p_value(p)}: "
+        f"{'yes' if p < ALPHA else 'not shown'}"
+        for rival, p in ps.items()
+    ]
+    if all(p < ALPHA for p in ps.values()) and not contest.lacking:
+        reason = f"No other variant is better than {first}, the {contest.word} one, by {margin:g} or more in utility."
+        tested.append(f"6 no other variant is worth it: KEEP THE CHEAPER, {first}")
+        return Verdict(KEEP, first, (first,), (reason,), (*lines, *tested))
+    rival = best if best != first else max(ps, key=lambda name: ps[name])
+    told, needed = _open(contest, first, rival)
+    reasons = [f"The data cannot tell {first} and {rival} apart: {told}.", contest.lacking]
     if beaten:
         reasons.append(f"Either is better than {_list(beaten)}.")
-    reasons.append(f"Until then {cheaper} is the cheaper choice.")
-    return Verdict(UNDECIDED, None, (cheaper, rival), tuple(reasons), tuple(lines), needed)
+    reasons.append(f"Until then {first} is the {contest.word} choice.")
+    last = f"7 UNDECIDED between {first} ({contest.word}) and {rival}: {told}"
+    shown = tuple(reason for reason in reasons if reason)
+    return Verdict(UNDECIDED, None, (first, rival), shown, (*lines, *tested, last), needed)
+
+
+def _open(contest: _Contest, first: str, rival: str) -> tuple[str, int]:
+    """Return what these questions could have shown and how many more would decide, as told and as a number."""
+    difference = contest.utility[rival] - contest.utility[first]
+    n, alpha = len(difference), 1 - contest.level
+    error = float(standard_error(*totals(difference[:, None], cluster_codes(contest.clusters, n)))[0])
+    sd = error * float(np.sqrt(n))
+    needed = questions_needed(float(difference.mean()), sd, n, margin=contest.margin, alpha=alpha)
+    effect = mde(n, sd=sd, alpha=alpha) if sd > SPREAD else None
+    if effect is None:
+        shown = f"{n} questions show no spread"
+    else:
+        plan = sample_size(PLAN, sd=sd, alpha=alpha)
+        shown = f"{n} questions can show a difference of {effect:.3f} ({plan:,} show {PLAN:.2f})"
+    if needed > HOPELESS:
+        return (
+            f"{shown}; it would take about {needed:,} more to decide: too close to call, take {first}",
+            needed,
+        )
+    return f"{shown}; collect about {needed:,} more to decide, if the difference seen is the true one", needed
 
 
 def questions_needed(difference: float, sd: float, n: int, *, margin: float, alpha: float) -> int:
