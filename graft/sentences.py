@@ -1,8 +1,8 @@
-"""Where sentences end: one rule for quoting, citing and cutting.
+"""Where sentences end, and which words carry no content: one rule for quoting and citing.
 
-Spans only, in characters of the text given. Knows nothing about documents, and no language model: a rule of thumb for
-Latin scripts and for Chinese and Japanese full stops. A line end always ends a sentence, because headings, list items and
-table rows are statements of their own.
+Spans in characters of the text given. Knows nothing about documents, and no language model: a rule of thumb for Latin
+scripts and for Chinese and Japanese full stops, and a list for English. A line end always ends a sentence, because
+headings, list items and table rows are statements of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +19,15 @@ _ABBREVIATIONS = frozenset({
     "mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "i.e", "cf", "no", "nos", "art", "sec", "fig", "eq",
     "approx", "ca", "al", "inc", "ltd", "co", "corp", "dept", "est", "p", "pp", "vol",
 })  # fmt: skip
+
+FUNCTION_WORDS = frozenset({
+    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
+    "do", "does", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it",
+    "its", "may", "me", "much", "many", "must", "my", "no", "not", "of", "on", "or", "our", "she", "should", "so", "some",
+    "s", "t", "than", "that", "the", "their", "them", "there", "these", "they", "this", "those", "to", "was", "we", "were",
+    "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
+})  # fmt: skip
+"""Words that two English sentences share without saying the same."""
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:

@@ -67,6 +67,12 @@ def test_the_quote_is_the_best_supporting_part(claim, quote):
     assert LEAVE[start:end] == quote
 
 
+def test_a_bare_answer_rests_on_what_the_question_asks():
+    assert resolve_citations("Yes [1]", CONTEXT, "Must I ask somebody first?").citations == (ASK,)
+    assert resolve_citations("25 [1]", CONTEXT, "How much leave is there?").citations == (DAYS,)
+    assert resolve_citations("Yes [1]", CONTEXT, "Is it of the?").citations[0].quote == LEAVE
+
+
 def test_scripts_without_spaces_are_quoted_by_sentence_too():
     passage = "休暇は25日です。申請は上司に出します。"
     start, end = quote_span("申請は誰に出しますか", passage)

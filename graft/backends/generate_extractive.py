@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from graft.sentences import sentence_spans
+from graft.sentences import FUNCTION_WORDS, sentence_spans
 from graft.types import Generation, Message, Usage, content_hash
 
 _ABSTENTION = "I don't know."
@@ -25,13 +25,6 @@ _WORD = re.compile(
 )
 _NOT_PROSE = re.compile(r"#|[|\s:-]+\Z")  # a heading, the rule under a table's head
 _REFERENCE = re.compile(r"\s*\[\d+\]")  # a passage's own footnote marks would read as our citations
-_FUNCTION_WORDS = frozenset({
-    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
-    "do", "does", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it",
-    "its", "may", "me", "much", "many", "must", "my", "no", "not", "of", "on", "or", "our", "she", "should", "so", "some",
-    "s", "t", "than", "that", "the", "their", "them", "there", "these", "they", "this", "those", "to", "was", "we", "were",
-    "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
-})  # fmt: skip
 _ENDINGS = re.compile(r"(?<=\w{3})(?:ies|es|s|ing|ed|ly|y|e)\Z")
 
 
@@ -138,15 +131,15 @@ def _overlaps(question: str, sentences: Sequence[tuple[str, str]]) -> list[float
     A word weighs log(1 + N / df) over the sentences, or as if it stood in one when it stands in none, and counts half
     when only the label holds it.
     """
-    wanted = _terms(question) - _FUNCTION_WORDS or _terms(question)
+    wanted = _terms(question) - FUNCTION_WORDS or _terms(question)
     bags = [_terms(sentence) for sentence, _ in sentences]
     frequency = Counter(term for bag in bags for term in bag)
     weights = {term: math.log(1 + len(bags) / max(frequency[term], 1)) for term in wanted}
-    total = sum(weights.values())
+    total = math.fsum(weights.values())  # the same in any order, which a set's is from run to run
     scores = []
     for bag, (_, label) in zip(bags, sentences, strict=True):
         named = _terms(label) - bag
-        held = sum(weights[term] for term in wanted & bag) + sum(weights[term] for term in wanted & named) / 2
+        held = math.fsum(weights[term] / (1 if term in bag else 2) for term in wanted & (bag | named))
         scores.append(held / total if total else 0.0)
     return scores
 
@@ -154,4 +147,4 @@ def _overlaps(question: str, sentences: Sequence[tuple[str, str]]) -> list[float
 def _terms(text: str) -> frozenset[str]:
     """Return the words of a text in lower case, each without a common English ending."""
     words = (word.lower() for word in _WORD.findall(text))
-    return frozenset(word if word in _FUNCTION_WORDS else _ENDINGS.sub("", word) for word in words)
+    return frozenset(word if word in FUNCTION_WORDS else _ENDINGS.sub("", word) for word in words)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from graft.generation.prompts import ABSTENTION
-from graft.sentences import sentence_spans
+from graft.sentences import FUNCTION_WORDS, sentence_spans
 from graft.types import Citation, Context, Passage
 
 # "[1]", "[1, 2]". At most two digits, so that "[2019]" stays what the author wrote.
@@ -51,19 +51,19 @@ def abstains(text: str) -> bool:
     return opening.lower() == ABSTENTION.rstrip(".").lower()
 
 
-def resolve_citations(text: str, context: Context) -> Resolved:
+def resolve_citations(text: str, context: Context, question: str = "") -> Resolved:
     """Resolve `[n]`, `[1][2]` and `[1, 2]` against the context's passages.
 
     A number without a passage is dropped from the text, with tidy spacing, and counted. What holds is written as
     `[1][2]`. Brackets in code, and outside the strings of a JSON answer, are no markers. There is one Citation for each
     number and quote, in order of appearance; its quote is the part of the passage that best supports the sentence
-    which carries the marker, so that `document.text[start:end] == quote`.
+    which carries the marker, as an answer to `question`, so that `document.text[start:end] == quote`.
     """
     kept, marks, dropped = _clean(text, len(context.passages))
     citations: dict[tuple[int, int, int], Citation] = {}
     for number, claim in _claims(kept, marks):
         passage = context.passages[number - 1]
-        start, end = quote_span(claim, passage.text)
+        start, end = quote_span(claim, passage.text, question)
         citations.setdefault((number, start, end), _citation(number, passage, start, end))
     return Resolved(kept, tuple(citations.values()), dropped)
 
@@ -87,24 +87,33 @@ def trim(context: Context, count_tokens: Callable[[Context], int], budget: int) 
     return Context(tuple(passages)), len(context.passages) - len(passages)
 
 
-def quote_span(claim: str, passage: str) -> tuple[int, int]:
+def quote_span(claim: str, passage: str, question: str = "") -> tuple[int, int]:
     """Return the (start, end) of the one or two neighbouring sentences of `passage` that share most with `claim`.
 
-    Words are weighted by their rarity among the passage's sentences, log(1 + N / df), figures double: a figure is what
-    a citation is checked for. The whole passage, when nothing is shared.
+    Words are weighted by their rarity among the passage's sentences, log(1 + N / df): figures double, because a figure
+    is what a citation is checked for; those of the question half, so that "Yes" and "30" have a sentence to rest on;
+    function words not at all. The whole passage, when nothing is shared.
     """
     spans = sentence_spans(passage)
     bags = [_bag(passage[start:end]) for start, end in spans]
     frequency = Counter(word for bag in bags for word in bag)
-    wanted = {word: _weight(word, frequency[word], len(bags)) for word in _bag(claim) if frequency[word]}
+    claimed, asked = _bag(claim), _bag(question)
+    wanted = {
+        word: math.log(1 + len(bags) / frequency[word])
+        * (2 if word[0].isdigit() else 1)
+        * (1 if word in claimed else 0.5)
+        for word in claimed | asked
+        if frequency[word]
+    }
     if not wanted:
         return 0, len(passage)
     windows = [(at, at + size) for size in (1, 2) for at in range(len(bags) - size + 1)]
-    total = sum(wanted.values())
+    total = math.fsum(wanted.values())
 
     def support(window: tuple[int, int]) -> float:
         words = set().union(*bags[slice(*window)])
-        return sum(wanted[word] for word in words & wanted.keys()) / total - _WORTH_QUOTING * (
+        # fsum, because the order of a set, and with it the last bit of a plain sum, changes from run to run.
+        return math.fsum(wanted[word] for word in words & wanted.keys()) / total - _WORTH_QUOTING * (
             window[1] - window[0]
         )
 
@@ -112,14 +121,11 @@ def quote_span(claim: str, passage: str) -> tuple[int, int]:
     return spans[first][0], spans[behind - 1][1]
 
 
-def _weight(word: str, frequency: int, sentences: int) -> float:
-    return math.log(1 + sentences / frequency) * (2 if word[0].isdigit() else 1)
-
-
 def _bag(text: str) -> frozenset[str]:
-    """Return the lower-cased words, a plural "s" off, and the figures of a text."""
+    """Return the lower-cased content words, a plural "s" off, and the figures of a text."""
     words = (word.lower() for word in _WORD.findall(text))
-    return frozenset(word[:-1] if len(word) > 3 and word.endswith("s") else word for word in words)
+    kept = (word for word in words if word not in FUNCTION_WORDS)
+    return frozenset(word[:-1] if len(word) > 3 and word.endswith("s") else word for word in kept)
 
 
 def _citation(number: int, passage: Passage, start: int, end: int) -> Citation:

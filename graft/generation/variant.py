@@ -39,6 +39,7 @@ class _Case:
     """One question on its way: its prompt, or None when the evidence is too weak to ask the model. What was found
     is kept in either case: how good the search was is measured apart from whether it was used."""
 
+    question: str
     prompt: list[Message] | None
     context: Context
     trimmed: int
@@ -150,7 +151,10 @@ class Variant:
     def _prepare(self, questions: Sequence[Sequence[Message]]) -> list[_Case]:
         """Search for each question and build its prompt."""
         if self.search is None:
-            return [_Case(self._prompt(question, None), Context(), 0, {}) for question in questions]
+            return [
+                _Case(_asked(question), self._prompt(question, None), Context(), 0, {})
+                for question in questions
+            ]
         found = self.search([search_query(question) for question in questions]) if questions else []
         return [self._grounded(question, one) for question, one in zip(questions, found, strict=True)]
 
@@ -160,7 +164,7 @@ class Variant:
             self.min_score is not None and found.best_dense is not None and found.best_dense < self.min_score
         )
         if weak or not context.passages:
-            return _Case(None, context, 0, found.timings)
+            return _Case(_asked(question), None, context, 0, found.timings)
         if self.prompt_budget is not None:
             context, trimmed = grounding.trim(
                 context,
@@ -172,13 +176,13 @@ class Variant:
                     f"The question leaves no room for a single passage in a prompt of {self.prompt_budget} tokens.",
                     "Ask a shorter question, or use smaller chunks or a model that takes longer prompts.",
                 )
-        return _Case(self._prompt(question, context), context, trimmed, found.timings)
+        return _Case(_asked(question), self._prompt(question, context), context, trimmed, found.timings)
 
     def _prompt(self, question: Sequence[Message], context: Context | None) -> list[Message]:
         return prompts.build(question, context, self.instructions)
 
     def _finish(self, case: _Case, generation: Generation, total: float) -> Answer:
-        text, citations, dropped = grounding.resolve_citations(generation.text, case.context)
+        text, citations, dropped = grounding.resolve_citations(generation.text, case.context, case.question)
         timings = {**case.timings, **generation.timings, "total": total}
         return Answer(
             text,
@@ -210,6 +214,10 @@ def search_query(conversation: Sequence[Message]) -> str:
     words = re.findall(r"[\w']+", last.lower())
     leans = len(words) < _SHORT or not _REFERRING.isdisjoint(words)
     return f"{turns[-2]}\n{last}" if leans and len(turns) > 1 else last
+
+
+def _asked(conversation: Sequence[Message]) -> str:
+    return conversation[-1].content
 
 
 def _conversation(question: str | Sequence[Message]) -> Sequence[Message]:
