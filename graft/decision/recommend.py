@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from graft.decision.case import Case, accuracy_line, utility_lines, what_ifs
-from graft.decision.compare import NULL_GAP, Scores, column
+from graft.decision.compare import Scores, column
+from graft.decision.contrasts import NULL_GAP
 from graft.decision.explain import (
     Failures,
     best_two,
