@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from graft import plugins
-from graft.backends import chat, models
+from graft.backends import chat, decoding, llama_fast, models
 from graft.backends.generate_transformers import TransformersGenerator
 from graft.errors import BackendError, ConfigError
 from graft.testing.models import GeneratorConformance, tiny_model
@@ -140,6 +140,56 @@ def test_a_text_stream_never_gives_half_a_character(folder):
     parts = [cut.push(token) for token in tokenizer.encode("a🙂")[:-1]]
     assert "".join(parts) == "a"
     assert cut.flush() == "\ufffd"
+
+
+# --- the fast decoder ----------------------------------------------------------------------------------------------
+
+
+def decoded(decoder, prompts, steps=12):
+    """The logits of every step, tokens chosen greedily, rows dropped halfway."""
+    rows = []
+    with torch.inference_mode():
+        logits = decoder.prefill(prompts, steps)
+        for number in range(steps):
+            rows.append(logits)
+            if number == steps // 2 and len(logits) > 1:
+                keep = torch.tensor([0, len(logits) - 1])
+                decoder.keep(keep)
+                logits = logits[keep]
+            logits = decoder.step(logits.argmax(-1))
+    return rows
+
+
+@pytest.mark.parametrize("lengths", [[7], [9, 9], [30, 3, 12]])
+def test_the_fast_decoder_gives_hugging_faces_logits(folder, lengths):
+    model = models.load(str(folder)).model
+    assert llama_fast.supports(model)
+    prompts = [list(range(5 + length, 5 + 2 * length)) for length in lengths]
+    fast = decoded(llama_fast.FastLlamaDecoder(llama_fast.FastLlama(model)), prompts)
+    theirs = decoded(decoding.HFDecoder(model, 0), prompts)
+    assert all(torch.allclose(ours, hf, atol=1e-4) for ours, hf in zip(fast, theirs, strict=True))
+
+
+def test_the_fast_decoder_knows_what_it_does_not_cover(folder):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig.from_pretrained(folder)
+    assert llama_fast.supports(LlamaForCausalLM(config))
+    for change in (
+        {"attention_bias": True},
+        {"hidden_act": "gelu"},
+        {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}},
+    ):
+        assert not llama_fast.supports(LlamaForCausalLM(LlamaConfig(**{**config.to_dict(), **change})))
+
+
+def test_both_decoders_say_the_same_behind_the_generator(folder):
+    fast = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))
+    slow = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))
+    slow.__dict__["_fast"] = None
+    prompts = [ask(text) for text in GeneratorConformance.PROMPTS]
+    said = [[made.text for made in one.generate(prompts, max_tokens=30)] for one in (fast, slow)]
+    assert said[0] == said[1]
 
 
 # --- generation ----------------------------------------------------------------------------------------------------

