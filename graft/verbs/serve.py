@@ -26,13 +26,15 @@ def serve(
 
     section = parts.config.serve
     default = variant or default_variant(parts)
-    variants = available(parts)
+    variants, missing = available(parts)
     if default not in variants:
         raise ConfigError(f"The variant {default!r} cannot be served.", f"Available: {', '.join(variants)}.")
     key = os.environ.get(section.key_env) or secrets.token_urlsafe(24)
     app = create_app(variants, default=default, key=key, cache=section.cache)
     address = f"http://{host or section.host}:{port or section.port}"
     announce(f"Serving {default} as the model 'graft', and {', '.join(variants)} by name, on {address}/v1")
+    for name, why in missing.items():
+        announce(f"  without {name}: {why}")
     if not os.environ.get(section.key_env):
         announce(f"API key for this run: {key}   (set {section.key_env} to choose your own)")
     announce(
@@ -43,13 +45,12 @@ def serve(
     run_server(app, host=host or section.host, port=port or section.port)
 
 
-def available(parts: Parts) -> dict[str, Variant]:
-    """Return every variant that can answer now, by name."""
-    found = {}
+def available(parts: Parts) -> tuple[dict[str, Variant], dict[str, str]]:
+    """Return every variant that can answer now, by name, and why the others cannot."""
+    found, missing = {}, {}
     for name in parts.config.evaluation.variants:
         try:
             found[name] = parts.variant(name)
-        except GraftError:
-            # Not built: it is simply not on offer; `graft status` says why.
-            continue
-    return found
+        except GraftError as error:
+            missing[name] = str(error)
+    return found, missing

@@ -1,0 +1,98 @@
+"""What the documentation says is what the program does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from graft.cli import app
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def test_the_pages_written_from_the_code_are_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("docs", ROOT / "scripts/docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    docs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(docs)
+    stale = [
+        name
+        for name, render in docs.PAGES.items()
+        if (ROOT / "docs" / name).read_text(encoding="utf-8") != render()
+    ]
+    assert stale == [], "run: python scripts/docs.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The `graft …` lines of a page's code blocks, as argument lists."""
+    blocks = re.findall(r"```[a-z]*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    found = [re.match(r"(?:\.venv/bin/|\$\(BIN\)/)?graft (.*)", line) for line in lines]
+    return [
+        shlex.split(match[1], comments=True) for match in found if match and not match[1].startswith("--")
+    ]
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md"], ids=lambda page: page.name)
+def test_every_command_line_exists_with_its_options(page: Path) -> None:
+    known = commands(page)
+    assert len(known) >= 6
+    for arguments in known:
+        shown = CliRunner().invoke(app, [arguments[0], "--help"])
+        assert shown.exit_code == 0, arguments
+        for option in [argument for argument in arguments if argument.startswith("-")]:
+            assert option in shown.output, arguments
+
+
+def test_the_readme_opens_with_real_output() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "@@" not in text
+    assert "graft compare" in "\n".join(text.splitlines()[:60])
+
+
+def test_make_has_the_targets_that_the_pages_name() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"\bmake ([a-z-]+)\b  ", page.read_text(encoding="utf-8"))
+    }
+    assert {"demo", "test", "test-slow", "check"} <= targets
+    assert named <= targets
+
+
+@pytest.mark.slow
+def test_the_readmes_python_runs_as_it_stands(tmp_path: Path) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    shutil.copytree(
+        ROOT / "examples/handbook", tmp_path / "examples/handbook", ignore=shutil.ignore_patterns(".graft")
+    )
+    settings = tmp_path / "examples/handbook/graft.toml"
+    quick = "\n[tuning.trainer]\nepochs = 1\n"
+    settings.write_text(settings.read_text(encoding="utf-8") + quick, encoding="utf-8")
+    questions = tmp_path / "examples/handbook/questions.jsonl"
+    questions.write_text(
+        "\n".join(questions.read_text(encoding="utf-8").splitlines()[:12]) + "\n", encoding="utf-8"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "facilities/utrecht-office.md" in done.stdout
