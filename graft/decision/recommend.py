@@ -122,16 +122,29 @@ def recommend(
         draws=draws,
         strata=_taken(strata, kept) if strata else (),
     )
-    timed = {name: list(latencies[name]) for name in names if latencies and latencies.get(name)}
-    evidence = _Evidence(
+    base = reference if reference in names else names[0]
+    fence = guardrails(names, base, limits, scores, clusters)
+    evidence = _evidence(case, comparison, limits, margin, fence, latencies or {})
+    return _assembled(case, evidence, gaps, failures or {})
+
+
+def _evidence(
+    case: Case,
+    comparison: Comparison,
+    limits: Limits,
+    margin: float,
+    fence: Screened,
+    latencies: Mapping[str, Sequence[float]],
+) -> _Evidence:
+    timed = {name: list(latencies[name]) for name in case.names if latencies.get(name)}
+    return _Evidence(
         metrics=comparison.variants,
         limits=limits,
         margin=margin,
-        fence=guardrails(names, reference if reference in names else names[0], limits, scores, clusters),
-        faster=surely_as_fast(timed, draws, seed) if len(timed) == len(names) else None,
+        fence=fence,
+        faster=surely_as_fast(timed, case.draws, case.seed) if len(timed) == len(case.names) else None,
         p95={name: float(np.quantile(seconds, 0.95)) for name, seconds in timed.items()},
     )
-    return _assembled(case, evidence, gaps, failures or {})
 
 
 def _steps(case: Case, evidence: _Evidence) -> _Outcome:
