@@ -12,13 +12,14 @@ import openai
 import pytest
 import uvicorn
 
+from graft.backends.generate_openai import OpenAIGenerator
 from graft.errors import BackendError, BudgetExceeded, ConfigError, DataError, EndpointError
 from graft.generation.variant import Retrieved, Variant
 from graft.records import to_dict
 from graft.server.app import create_app
 from graft.server.run import listen, run_server
 from graft.testing.fakes import EchoGenerator
-from graft.types import Answer, Citation, Context, Passage, Usage
+from graft.types import Answer, Citation, Context, Message, Passage, Usage
 
 KEY = "test-key"
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # shared: loading certificates for each request costs 20 ms
@@ -150,6 +151,25 @@ def test_a_real_variant_is_served():
     assert reply.choices[0].message.citations[0]["quote"] == "You get 25 days."
 
 
+def test_our_own_client_speaks_to_our_own_server(monkeypatch):
+    monkeypatch.setenv("SERVED_KEY", KEY)
+    prompt = [Message("user", "How many days?")]
+    with serving(rag()) as url:
+        generator = OpenAIGenerator(
+            OpenAIGenerator.Options("rag", base_url=f"{url}/v1", key_env="SERVED_KEY")
+        )
+        [made] = generator.generate([prompt], max_tokens=9)
+        *pieces, last = generator.stream(prompt, max_tokens=9)
+        generator.close()
+    assert (made.text, made.usage, made.finish) == (ANSWER.text, ANSWER.usage, "stop")
+    assert (pieces, last.text, last.usage.prompt, last.usage.completion) == (
+        ["You get ", "25 days. [1]"],
+        ANSWER.text,
+        30,
+        6,
+    )
+
+
 @pytest.mark.parametrize("key", ["wrong", "test-key2", "t\u00e9st"])
 def test_a_wrong_key_gets_401(key):
     with serving(rag()) as url:
@@ -210,11 +230,13 @@ def test_a_client_that_leaves_stops_the_answer(stream):
         connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {KEY}"})
         if stream:
             connection.getresponse().read(10)
-        else:
-            time.sleep(0.05)
+        while not endless.asked:
+            time.sleep(0.01)
         connection.close()
-        assert endless.closed.wait(3)
-        assert not get(url, "/metrics").text.count("graft_active_answers 1.0")
+        assert endless.closed.wait(10)
+        while "graft_active_answers 0.0" not in get(url, "/metrics").text:
+            time.sleep(0.01)
+        assert 'graft_requests_total{outcome="abandoned",variant="endless"} 1.0' in get(url, "/metrics").text
 
 
 def test_more_than_it_can_do_is_refused():
