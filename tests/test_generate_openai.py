@@ -76,6 +76,7 @@ def test_one_prompt_is_one_request_with_the_decoding_and_the_key():
     served = Served(completion())
     generator = served.generator(extra={"top_p": 0.5}, omit=("seed",))
     assert isinstance(generator, Generator)
+    assert (generator.context_length, served.generator(context_length=4096).context_length) == (0, 4096)
     [made] = generator.generate([ASK], max_tokens=12, temperature=0.25, seed=7)
     assert (made.text, made.usage, made.finish, made.timings.keys()) == (
         "25 days [1].",

@@ -34,8 +34,10 @@ class OpenAIGenerator:
         `model`: as the endpoint names it. `base_url`: with its version. `key_env`: the environment variable with the
         key; empty for none, and it may be unset on loopback. `timeout`: seconds without a byte. `max_retries`: after
         the first try. `concurrency`: requests in flight in a batch. `budget`: the most USD that this process may spend
-        here; needs `input_price` and `output_price`, USD per 1M tokens. `omit`: request fields to leave out for models
-        that refuse them, e.g. ["temperature", "seed", "max_tokens"]. `extra`: request fields to add.
+        here; needs `input_price` and `output_price`, USD per 1M tokens. `context_length`: tokens that the model reads,
+        prompt and answer, so that passages which would not fit are left out; 0 for no known limit. `omit`: request
+        fields to leave out for models that refuse them, e.g. ["temperature", "seed", "max_tokens"]. `extra`: fields to
+        add.
         """
 
         model: str
@@ -47,6 +49,7 @@ class OpenAIGenerator:
         budget: float | None = None
         input_price: float | None = None
         output_price: float | None = None
+        context_length: int = 0
         omit: tuple[str, ...] = ()
         extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,6 +71,11 @@ class OpenAIGenerator:
             {"extra": dict(options.extra), "omit": options.omit}, sort_keys=True, default=str
         )
         self.fingerprint = content_hash("openai", "1", self._endpoint.base_url, options.model, request)
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that the model reads, prompt and answer; 0 when it is not known."""
+        return self._options.context_length
 
     @property
     def spent(self) -> float:
