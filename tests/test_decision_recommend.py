@@ -1,5 +1,7 @@
 """The recommendation: each step, each outcome and each degenerate case. Whole traces: test_decision_examples.py."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -374,7 +376,7 @@ def test_every_input_has_a_verdict_that_follows_its_own_rules(rows, wrong):
     assert set(found.candidates).isdisjoint(found.rejected)
     if len(rows) < 30:
         assert found.kind == "UNDECIDED"
-    assert from_dict(Recommendation, to_dict(found)) == found
+    assert from_dict(Recommendation, json.loads(json.dumps(to_dict(found)))) == found
 
 
 # --- what to fix next --------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from graft.decision.statistics import (
     paired_test,
     percentile_interval,
     ppi_mean,
+    ppi_stratified,
     ratio_interval,
     sample_size,
     sign_flip,
@@ -441,7 +442,7 @@ def test_a_useless_score_leaves_the_mean_of_the_labels():
     labels = np.array([1.0, 0.0, 1.0, 1.0])
     found = ppi_mean(labels, [0.5, 0.5, 0.5, 0.5], [0.5] * 100)
     half = stats.t.ppf(0.975, 3) * labels.std(ddof=1) / 2
-    assert found == pytest.approx((0.75, 0.75 - half, 0.75 + half, 0.0))
+    assert found == pytest.approx((0.75, 0.75 - half, 0.75 + half, 0.0, labels.std(ddof=1) / 2))
 
 
 def test_a_biased_score_is_corrected_and_a_good_one_narrows():
@@ -456,10 +457,10 @@ def test_a_biased_score_is_corrected_and_a_good_one_narrows():
 
 
 def test_ppi_at_the_edges():
-    assert ppi_mean([], [], [0.5]) == (None, None, None, 0.0)
-    assert ppi_mean([1.0], [1.0], [0.5, 0.2]) == (1.0, None, None, 0.0)
+    assert ppi_mean([], [], [0.5]) == (None, None, None, 0.0, None)
+    assert ppi_mean([1.0], [1.0], [0.5, 0.2]) == (1.0, None, None, 0.0, None)
     assert ppi_mean([1.0, 0.0], [1.0, 0.0], []).value == 0.5
-    assert ppi_mean([1.0, 1.0], [1.0, 1.0], [1.0, 1.0]) == (1.0, 1.0, 1.0, 0.0)
+    assert ppi_mean([1.0, 1.0], [1.0, 1.0], [1.0, 1.0]) == (1.0, 1.0, 1.0, 0.0, 0.0)
     with pytest.raises(ValueError, match="2 labels and 1"):
         ppi_mean([1.0, 0.0], [1.0], [])
 
@@ -473,6 +474,51 @@ def test_ppi_covers_the_truth():
         found = ppi_mean(truth[:50], score[:50], score[50:])
         hits += found.low <= 0.4 <= found.high
     assert 0.92 <= hits / 400 <= 0.98
+
+
+def test_labels_drawn_by_stratum_are_weighted_back():
+    # 100 items scored high, of which 10 are labelled; 900 scored low, of which 90 are: rates .9 and .1, .18 overall.
+    high = (np.array([1.0] * 9 + [0.0]), np.ones(10), np.ones(90))
+    low = (np.array([1.0] * 9 + [0.0] * 81), np.zeros(90), np.zeros(810))
+    found = ppi_stratified([high, low])
+    assert found.value == pytest.approx(0.1 * 0.9 + 0.9 * 0.1)
+    parts = [ppi_mean(*group).error for group in (high, low)]
+    assert found.error == pytest.approx(math.hypot(0.1 * parts[0], 0.9 * parts[1]))
+    # Labelling the high stratum three times as densely changes the weights of the labels, not the estimate.
+    dense = (np.array([1.0] * 27 + [0.0] * 3), np.ones(30), np.ones(70))
+    assert ppi_stratified([dense, low]).value == pytest.approx(found.value)
+    pooled = np.concatenate([dense[0], low[0]]).mean()
+    assert pooled > found.value + 0.1
+
+
+def test_strata_without_labels_or_items():
+    labelled, empty = ([1.0, 0.0], [0.5, 0.5], [0.5]), ([], [], [])
+    assert ppi_stratified([]) == (None, None, None, 0.0, None)
+    assert ppi_stratified([labelled, ([], [], [0.2])]) == (None, None, None, 0.0, None)
+    assert ppi_stratified([labelled, ([1.0], [1.0], [])]) == (
+        pytest.approx(0.75 * 0.5 + 0.25),
+        None,
+        None,
+        0.0,
+        None,
+    )
+    assert ppi_stratified([labelled, empty]).value == 0.5
+
+
+@pytest.mark.slow
+def test_stratified_ppi_covers_the_truth():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(500):
+        truth = (rng.random(600) < 0.3).astype(float)
+        score = np.where(rng.random(600) < 0.85, truth, 1 - truth)
+        groups = []
+        for level in (0.0, 1.0):
+            held = truth[score == level]
+            groups.append((held[:40], np.full(40, level), np.full(len(held) - 40, level)))
+        found = ppi_stratified(groups)
+        hits += found.low <= 0.3 <= found.high
+    assert 0.92 <= hits / 500 <= 0.98
 
 
 def test_an_empty_table_of_differences():

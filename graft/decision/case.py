@@ -113,11 +113,13 @@ def utility_lines(case: Case, estimates: Mapping[str, Estimate]) -> list[str]:
         lines.append(
             f"3 no price is known for {', '.join(unknown)}: costs are left out, and none counts as cheaper"
         )
+    contracts = any((~np.isnan(formats)).any() for formats in case.formats.values())
     for name in case.names:
         shares, cost, e = Shares.of(case.outcome[name], case.formats[name]), case.costs[name], estimates[name]
         limits = "" if e.low is None or e.high is None else f" [{e.low:+.3f}, {e.high:+.3f}]"
+        broken = f" (format broken {shares.broken:.1%})" if contracts else ""
         lines.append(
-            f"3 {name}: {e.mean:+.3f}{limits}; right {shares.right:.1%} (format broken {shares.broken:.1%}), "
+            f"3 {name}: {e.mean:+.3f}{limits}; right {shares.right:.1%}{broken}, "
             f"wrong {shares.wrong:.1%}, not given {shares.abstained:.1%}, "
             f"cost {'unknown' if cost is None else money(cost) + ' per 1,000'}"
         )
@@ -150,7 +152,7 @@ def accuracy_line(case: Case, names: Sequence[str]) -> tuple[str, bool] | None:
         f"wrong answers {b.wrong:.1%} -> {a.wrong:.1%}, utility {worth.value:+.3f}"
     )
     misled = p < 0.05 and (worth.low is None or worth.low <= 0)
-    return (f"{told}: more right answers, but no gain in utility shown" if misled else told), misled
+    return (f"{told}: more right answers, but no gain in utility shown." if misled else told), misled
 
 
 def what_ifs(case: Case) -> Iterator[tuple[str, float, Case]]:

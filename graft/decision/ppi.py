@@ -6,6 +6,8 @@ without a model, a judge) to a rate that may be reported.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +15,14 @@ from numpy.typing import ArrayLike
 
 
 class PpiEstimate(NamedTuple):
-    """A debiased mean; `weight` is how far the automatic scores were trusted (lambda: 0 not at all, 1 fully)."""
+    """A debiased mean with its limits; `weight` is how far the automatic scores were trusted (lambda: 0 not at all, 1
+    fully), `error` the standard error."""
 
     value: float | None
     low: float | None
     high: float | None
     weight: float
+    error: float | None = None
 
 
 def ppi_mean(
@@ -50,5 +54,34 @@ def ppi_mean(
     variance = (truth - weight * scored).var(ddof=1) / n
     if weight:
         variance += weight**2 * rest.var(ddof=1) / many
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt(variance))
-    return PpiEstimate(value, value - half, value + half, weight)
+    error = float(np.sqrt(variance))
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * error
+    return PpiEstimate(value, value - half, value + half, weight, error)
+
+
+def ppi_stratified(
+    groups: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]], *, level: float = 0.95
+) -> PpiEstimate:
+    """Return the mean over all items when the labels were drawn by stratum (of the automatic score, say), at different
+    rates: `groups` holds (labels, predicted, unlabelled) of each.
+
+    Each stratum gets its own `ppi_mean`, and the strata are weighted by their items (Fisch et al. 2024): pooling them
+    would count the strata that were labelled more. `weight` is the mean weight. A stratum of items without a label
+    leaves the whole without an estimate; one with a single label, without limits.
+    """
+    from scipy import special
+
+    sizes = [len(np.asarray(truth)) + len(np.asarray(rest)) for truth, _, rest in groups]
+    found = [ppi_mean(*group, level=level) for group, size in zip(groups, sizes, strict=True) if size]
+    shares = [size / sum(sizes) for size in sizes if size]
+    if not found or any(part.value is None for part in found):
+        return PpiEstimate(None, None, None, 0.0)
+    value = sum(share * (part.value or 0.0) for share, part in zip(shares, found, strict=True))
+    weight = sum(share * part.weight for share, part in zip(shares, found, strict=True))
+    if any(part.error is None for part in found):
+        return PpiEstimate(value, None, None, weight)
+    error = math.sqrt(
+        sum((share * (part.error or 0.0)) ** 2 for share, part in zip(shares, found, strict=True))
+    )
+    half = float(special.ndtri((1 + level) / 2)) * error
+    return PpiEstimate(value, value - half, value + half, weight, error)

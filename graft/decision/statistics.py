@@ -24,7 +24,7 @@ from graft.decision.intervals import (
 from graft.decision.multiplicity import benjamini_hochberg, holm
 from graft.decision.paired import mcnemar_midp, noninferiority, paired_test, sign_flip, tost
 from graft.decision.power import mde, sample_size
-from graft.decision.ppi import PpiEstimate, ppi_mean
+from graft.decision.ppi import PpiEstimate, ppi_mean, ppi_stratified
 
 __all__ = [
     "DRAWS",
@@ -43,6 +43,7 @@ __all__ = [
     "paired_test",
     "percentile_interval",
     "ppi_mean",
+    "ppi_stratified",
     "ratio_interval",
     "sample_size",
     "sign_flip",
