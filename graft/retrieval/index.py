@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -161,17 +162,22 @@ class _Update:
 
     def write(self, documents: Sequence[Document]) -> None:
         """Chunk, embed and store, a batch of documents a commit."""
-        done = 0
-        self._progress("index", done, len(documents))
+        done, total = 0, len(documents)
+        self._progress("index", done, total)
         for batch in self._batches(documents):
+            size = len(batch)
             states = {document.id: self._plan.states[document.id] for document, _ in batch}
             chunks = [chunk for _, made in batch for chunk in made]
-            vectors = self._embed(chunks)
+            vectors = self._embed(chunks, partial(self._tell, done, size, total))
             started = time.perf_counter()
             self._store.replace(states, chunks, vectors)
             self.seconds["store"] += time.perf_counter() - started
-            done += len(batch)
-            self._progress("index", done, len(documents))
+            done += size
+            self._progress("index", done, total)
+
+    def _tell(self, done: int, size: int, total: int, share: float) -> None:
+        """Report documents done, counting a share of the batch under way."""
+        self._progress("index", done + int(share * size), total)
 
     def finish(self) -> None:
         """Let the store bring its indexes up to date. Not only after changes: the run before may have been killed."""
@@ -196,8 +202,11 @@ class _Update:
         if batch:
             yield batch
 
-    def _embed(self, chunks: Sequence[Chunk]) -> Matrix:
-        """Return the vectors of the chunks, from the cache where it has them; texts of like length go together."""
+    def _embed(self, chunks: Sequence[Chunk], tell: Callable[[float], None]) -> Matrix:
+        """Return the vectors of the chunks, from the cache where it has them; texts of like length go together.
+
+        `tell` hears the share that is done, because a commit's worth of embedding may take half a minute.
+        """
         started = time.perf_counter()
         texts = [chunk.searchable for chunk in chunks]
         known: dict[str, Vector] = self._cache.get(texts)
@@ -207,6 +216,7 @@ class _Update:
             vectors = self._embedder.encode(part)
             self._cache.put(part, vectors)
             known |= dict(zip(part, vectors, strict=True))
+            tell((at + len(part)) / len(new))
         self.counts["embedded"] += len(new)
         self.counts["cached"] += len(texts) - len(new)
         self.seconds["embed"] += time.perf_counter() - started
