@@ -184,6 +184,22 @@ def doctor(folder: Folder = HERE, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+@reported
+def metrics(
+    name: Annotated[str | None, typer.Argument(help="A metric; without it, all are listed.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a metric measures, its formula, and when its number misleads."""
+    from graft.console import metric_list, metric_page
+    from graft.evaluation.metrics import metric_card, metric_names
+
+    if name is None:
+        _print([metric_card(known) for known in metric_names()], metric_list, as_json)
+    else:
+        _print(metric_card(name), metric_page, as_json)
+
+
 @app.callback(invoke_without_command=True)
 def version(
     show: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
@@ -203,10 +219,16 @@ def _open(folder: Path) -> Project:
 
 
 def _print(value: Any, text: Callable[[Any], str], as_json: bool) -> None:
+    """Print a result as text, or as JSON: what its `to_json` returns where it has one."""
     if as_json:
-        _show(value.to_json() if hasattr(value, "to_json") else value, as_json=True)
+        plain = [_plain_form(item) for item in value] if isinstance(value, list) else _plain_form(value)
+        _show(plain, as_json=True)
     else:
         print(text(value))
+
+
+def _plain_form(value: Any) -> Any:
+    return value.to_json() if hasattr(value, "to_json") else value
 
 
 def _show(value: Any, as_json: bool) -> None:

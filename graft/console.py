@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from graft.evaluation.cards import GRADES, MetricCard
 from graft.protocols import Progress
 from graft.stages import quiet
 from graft.types import Answer
@@ -82,4 +83,22 @@ def answer_summary(answer: Answer) -> str:
     tokens = f"{answer.usage.prompt} + {answer.usage.completion} tokens"
     cost = "" if answer.cost is None else f", ${answer.cost:.6f}"
     lines.append(f"({answer.variant}, {total:.2f} s, {tokens}{cost})")
+    return "\n".join(lines)
+
+
+def metric_list(cards: Sequence[MetricCard]) -> str:
+    """Return one line a metric: name, grade, direction, unit."""
+    return "\n".join(f"{card.name:<20} {card.grade}  {card.direction:<6}  {card.unit}" for card in cards)
+
+
+def metric_page(card: MetricCard) -> str:
+    """Return a metric's card."""
+    lines = [
+        f"{card.name}: {card.direction} is better, unit {card.unit}",
+        f"Grade {card.grade}: {GRADES[card.grade]}",
+        "",
+        card.description,
+        f"Formula: {card.formula}",
+        *(f"Misleads: {example}" for example in card.failure_examples),
+    ]
     return "\n".join(lines)

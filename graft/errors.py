@@ -90,6 +90,10 @@ class WorkspaceError(GraftError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name most like `name`, or None when nothing is close (difflib ratio < 0.6)."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """Return the known name most like `name` (difflib ratio ≥ 0.6), else one that it begins or that begins it, else None."""
+    names = list(known)
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    matches += [
+        other for other in names if len(name) > 2 and (other.startswith(name) or name.startswith(other))
+    ]
     return matches[0] if matches else None

@@ -129,6 +129,10 @@ class Parts:
         """Whether the configured generator can carry an adapter that GRAFT trains."""
         return self.config.generation.model.name == "transformers"
 
+    def is_local(self, variant: str) -> bool:
+        """Whether a variant runs on this machine, so that asking it costs time and no money."""
+        return self.tunable or variant in BASELINES
+
     def generator(self, adapter: Path | None = None) -> Generator:
         """The configured generator, with an adapter if one is given. One is kept per adapter."""
         key = str(adapter or "")
@@ -208,7 +212,7 @@ class Parts:
             prompt_budget=self.context_length - generation.max_tokens
             if self.context_length and not quotes
             else None,
-            price=self._machine_price if quotes or self.tunable else self._token_price,
+            price=self._machine_price if self.is_local(name) else self._token_price,
             is_abstention=is_abstention,
             fingerprint_parts=[
                 prompts.fingerprint(generation.instructions),

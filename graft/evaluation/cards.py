@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from graft.evaluation.abstention import is_abstention
@@ -73,6 +73,10 @@ class MetricCard:
     function: Function
     failure_examples: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of the card but the function."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "function"}
 
     def __call__(self, case: Case) -> Value:
         """Return the metric's value; what it raises, and a number that is not finite, becomes a null with its reason, so

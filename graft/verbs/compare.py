@@ -19,7 +19,7 @@ from graft.decision.recommend import Limits, Values, recommend
 from graft.errors import NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, fingerprint, read_questions
-from graft.evaluation.run import read_latencies, run
+from graft.evaluation.run import MANIFEST, read_latencies, run
 from graft.generation.variant import Variant
 from graft.parts import Parts
 from graft.protocols import Progress
@@ -91,7 +91,7 @@ def recommend_again(parts: Parts, progress: Progress) -> Decided:
         raise NotBuilt("Nothing has been compared yet.", "Run graft compare.")
     questions, _ = held_out(parts)
     for name, variant in competitors(parts)[0].items():
-        if read_json(parts.workspace.run(_run_key(variant, questions)) / "manifest.json") is None:
+        if read_json(parts.workspace.run(_run_key(variant, questions)) / MANIFEST) is None:
             raise NotBuilt(f"The run of {name} is out of date.", "Run graft compare.")
     with parts.workspace.lock("compare"):
         return _decide(parts, _measure(parts, progress))
@@ -143,6 +143,8 @@ def _measure(parts: Parts, progress: Progress) -> Measured:
     rows, scores, latencies = {}, {}, {}
     for name, variant in variants.items():
         folder = parts.workspace.run(_run_key(variant, questions))
+        if parts.is_local(name) and read_json(folder / MANIFEST) is None:
+            variant.answer(questions[0].messages)  # loads the model: no question is charged for that
         rows[name] = run(variant, questions, folder, batch_size=section.batch_size,
                          latency_questions=section.latency_questions, progress=progress)  # fmt: skip
         latencies[name] = read_latencies(folder).seconds
@@ -254,12 +256,9 @@ def _left(parts: Parts) -> dict[str, dict[str, Any]]:
     left: dict[str, dict[str, Any]] = {}
     for name, variant in variants.items():
         folder = parts.workspace.run(_run_key(variant, questions))
-        todo = () if read_json(folder / "manifest.json") is not None else questions
-        local = parts.tunable or name in BASELINES
-        left[name] = {
-            "questions": len(todo),
-            **(_probed(variant, todo) if local else _bounded(parts, variant, todo)),
-        }
+        todo = () if read_json(folder / MANIFEST) is not None else questions
+        estimate = _probed(variant, todo) if parts.is_local(name) else _bounded(parts, variant, todo)
+        left[name] = {"questions": len(todo), **estimate}
     return left
 
 
