@@ -3,9 +3,11 @@
 import contextlib
 import http.client
 import json
+import re
 import ssl
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import openai
@@ -267,6 +269,8 @@ def test_more_than_it_can_do_is_refused():
     [
         (b"{", None, "Invalid JSON"),
         (b"[]", None, "object"),
+        (b"[" * 1000, None, "recursion limit"),
+        (b'{"model": "graft", "messages": [{"role": "user", "content": "\\ud800"}]}', None, "hex escape"),
         ({"messages": ASK}, "model", "Field required"),
         ({"model": "graft", "messages": []}, "messages", "at least 1"),
         ({"model": "graft", "messages": "hello"}, "messages", "valid array"),
@@ -464,3 +468,14 @@ def test_a_port_in_use_says_what_to_do():
         ConfigError, match=r"Cannot listen on 192\.0\.2\.1:0: Cannot assign requested address"
     ):
         listen("192.0.2.1", 0)
+
+
+def test_the_documentation_names_what_is_sent(app_url):
+    page = (Path(__file__).parent.parent / "docs" / "serving.md").read_text(encoding="utf-8")
+    reply = post(app_url, {"model": "graft", "messages": ASK}).json()
+    told = page.split("- `graft`: ")[1].split(".\n")[0]
+    assert re.findall(r"`(\w+)`", told) == list(reply["graft"])
+    families = set(re.findall(r"# TYPE (\w+)", get(app_url, "/metrics").text))
+    assert set(re.findall(r"`(graft_\w+)`", page)) == {
+        name for name in families if not name.endswith("_created")
+    }

@@ -63,7 +63,7 @@ class ChatRequest(BaseModel):
 
     model: str
     messages: list[Turn] = Field(min_length=1)
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None
 
@@ -102,7 +102,7 @@ def parse_chat(body: bytes) -> Asked:
     if messages[-1].role != "user" or not messages[-1].content.strip():
         raise ApiError(400, "The last message must be a non-empty user message.", param="messages")
     usage = request.stream_options is not None and request.stream_options.include_usage
-    return Asked(request.model, messages, request.stream, usage, tuple(sorted(extra)))
+    return Asked(request.model, messages, bool(request.stream), usage, tuple(sorted(extra)))
 
 
 def _message(turn: Turn, at: int) -> Message:
