@@ -7,6 +7,7 @@ from graft.backends import generate_extractive
 from graft.backends.generate_extractive import ExtractiveGenerator, Shown, parse_prompt
 from graft.generation import prompts
 from graft.protocols import Generator
+from graft.testing.models import GeneratorConformance
 from graft.types import Context, Generation, Message, Passage, Usage
 
 LEAVE = Passage(
@@ -107,3 +108,9 @@ def test_labels_are_read_back_too():
         "And?",
         [Shown(1, "Leave policy > Spain", SPAIN.text), Shown(2, "", "No title.")],
     )
+
+
+class TestConformance(GeneratorConformance):
+    @pytest.fixture
+    def generator(self):
+        return ExtractiveGenerator()

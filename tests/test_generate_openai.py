@@ -11,6 +11,7 @@ from graft.backends.endpoint import is_loopback
 from graft.backends.generate_openai import OpenAIGenerator
 from graft.errors import BudgetExceeded, ConfigError, EndpointError
 from graft.protocols import Generator
+from graft.testing.models import GeneratorConformance
 from graft.types import Generation, Message, Usage
 
 URL = "https://models.example/v1"
@@ -355,3 +356,17 @@ def test_it_is_built_by_name_from_a_table():
         plugins.build("generator", "openai", {"model": "small", "base_ulr": URL})
     with pytest.raises(ConfigError, match="missing 1 required positional argument: 'model'"):
         plugins.build("generator", "openai", {})
+
+
+class TestConformance(GeneratorConformance):
+    """An endpoint that says back how long the question was, and reports no usage."""
+
+    @pytest.fixture
+    def generator(self):
+        def reply(request):
+            asked = json.loads(request.content)
+            text = f"{len(asked['messages'][-1]['content'])} signs"
+            pieces = [delta(text[:2]), delta(text[2:]), delta(finish="stop"), "[DONE]"]
+            return events(*pieces) if asked.get("stream") else completion(text=text, usage=None)
+
+        return Served(reply).generator()

@@ -114,10 +114,10 @@ def parse_prompt(content: str) -> tuple[str, list[Shown]]:
     The passages are fenced: no line of theirs begins like a passage or like the question, so the first that does is
     the real one.
     """
-    if content.startswith(_QUESTION):
+    block, found, question = content.partition(f"\n\n{_QUESTION}")
+    heads = list(_PASSAGE.finditer(block)) if found else []
+    if content.startswith(_QUESTION) or not heads:  # no passages, or no prompt of ours: all of it was asked
         return content.removeprefix(_QUESTION), []
-    block, _, question = content.partition(f"\n\n{_QUESTION}")
-    heads = list(_PASSAGE.finditer(block))
     ends = [head.start() for head in heads[1:]] + [len(block)]
     return question, [
         Shown(int(head[1]), head[2], block[head.end() : end].strip())
