@@ -179,7 +179,11 @@ def _answer(answerer: Answerer, batch: Sequence[Question]) -> Iterator[tuple[Row
         if len(answers) != len(batch):
             raise BackendError(f"{answerer.name} returned {len(answers)} answers to {len(batch)} questions.")  # noqa: TRY301
     except BudgetExceeded:
-        raise
+        if len(batch) == 1:
+            raise
+        for question in batch:  # what was paid for already is handed out before the cap is met again
+            yield from _answer(answerer, [question])
+        return
     except Exception as error:  # noqa: BLE001  (any system can compete, so anything can be raised)
         if len(batch) > 1:
             for question in batch:
