@@ -197,6 +197,20 @@ def test_progress_is_told_step_by_step(folder, tmp_path):
     assert calls == [("train", 1, 3), ("train", 2, 3), ("train", 3, 3)]
 
 
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.1}, {"method": "full"}, {"method": "qlora"}])
+def test_measuring_does_not_change_training(folder, tmp_path, options):
+    """bitsandbytes on AVX512_BF16 repacks weights in eval mode; random numbers may be drawn: neither may matter."""
+    if options.get("method") == "qlora":
+        pytest.importorskip("bitsandbytes")
+    reports = [
+        trainer(folder, patience=99, **options).train(ROWS, dev, tmp_path / name, seed=1, progress=quiet)
+        for name, dev in (("with", ROWS[:3]), ("without", ()))
+    ]
+    losses = [[point[1] for point in report["loss"] if point[0]] for report in reports]
+    assert len(losses[0]) >= 4
+    assert losses[0] == losses[1]
+
+
 class Killed(BaseException):
     """Stands for kill -9 in the middle of a step."""
 

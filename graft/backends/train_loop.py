@@ -172,7 +172,10 @@ def _measure(
 
 def dev_loss(loop: Loop, model: Any) -> float:
     """Return the mean cross entropy over the dev rows' answer tokens, in nats."""
-    model.eval()
+    for module in model.modules():
+        # Not `model.eval()`: on a CPU with AVX512_BF16, bitsandbytes 0.50 repacks a 4-bit layer at its first evaluation
+        # for a kernel without a gradient, and the rest of the training would silently be wrong.
+        module.training = hasattr(getattr(module, "weight", None), "quant_state")
     total, answers = 0.0, 0
     with torch.inference_mode(), _precision(loop):
         for make in loop.dev:
