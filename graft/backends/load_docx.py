@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class DocxLoader:
         except (
             KeyError,
             ValueError,
+            EOFError,
+            zlib.error,
             zipfile.BadZipFile,
             docx.opc.exceptions.OpcError,
             lxml.etree.LxmlError,
