@@ -155,11 +155,16 @@ def test_total_cost_of_ownership():
     assert cost_per_correct(0.002, 0.0) is None
 
 
+def test_a_saving_that_rounds_to_nothing_never_pays():
+    assert break_even(0, Running(5e-324), 0, Running(0.0, hosting=4.0), months=1) is None
+
+
 money = st.floats(0, 1e4)
+per_query = st.integers(0, 100_000).map(lambda millionths: millionths / 1e6)
 
 
 @settings(deadline=None, max_examples=50)
-@given(money, money, st.floats(0, 0.1), st.floats(0, 0.1), money, money, st.integers(1, 36))
+@given(money, money, per_query, per_query, money, money, st.integers(1, 36))
 def test_at_break_even_both_cost_the_same(fixed_a, fixed_b, query_a, query_b, host_a, host_b, months):
     a, b = Running(query_a, hosting=host_a), Running(query_b, hosting=host_b)
     volume = break_even(fixed_a, a, fixed_b, b, months=months)

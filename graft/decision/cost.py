@@ -8,6 +8,7 @@ that asks for it, never 0 (wrong and missing entries in price tables are a class
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -244,4 +245,5 @@ def break_even(
     extra = (fixed_b - fixed_a) / months + running_b.monthly - running_a.monthly
     if saved <= 0:
         return 0.0 if extra <= 0 and saved == 0 else None
-    return max(0.0, extra / saved)
+    volume = extra / saved
+    return max(0.0, volume) if math.isfinite(volume) else None
