@@ -199,6 +199,82 @@ def test_bad_input_is_one_clear_error(small: Path, spoiled: Any, verb: str, mess
     assert "→" in err
 
 
+DEAD_ENDPOINT = """
+[retrieval]
+embedder = "hashing"
+store = "memory"
+[generation.model]
+name = "openai"
+model = "any"
+base_url = "http://127.0.0.1:9/v1"
+max_retries = 0
+"""
+
+
+def test_an_endpoint_that_is_down_is_one_error_and_no_row(small: Path) -> None:
+    Project(small).build()
+    spoil(small, "graft.toml", DEAD_ENDPOINT)
+    code, _, err = call("compare", str(small))
+    assert code == 2
+    assert "127.0.0.1:9" in err
+    assert "Run the same command again" in err
+    assert not list((small / ".graft").rglob("rows.jsonl"))
+
+
+def test_a_question_that_leaked_into_the_examples_stops_build_and_compare(
+    small: Path, write_jsonl: Any
+) -> None:
+    leaked = [
+        {"input": "How much is the meal allowance?", "output": "$45"},
+        {"input": "Where is the gym?", "output": "Here."},
+    ]
+    write_jsonl(small / "examples.jsonl", leaked)
+    spoil(small, "graft.toml", '[retrieval]\nembedder = "hashing"\nstore = "memory"\n')
+    for verb in ("build", "compare"):
+        code, _, err = call(verb, str(small))
+        assert code == 2
+        assert "question q1 = example" in err
+    assert len(Project(small).parts.store) > 0, "what was indexed before the check is kept"
+
+
+def test_three_examples_are_too_few_and_say_so(small: Path, write_jsonl: Any) -> None:
+    from graft.tuning.examples import check_examples, read_examples
+
+    path = write_jsonl(
+        small / "examples.jsonl", [{"input": f"question {n}?", "output": f"answer {n}"} for n in "abc"]
+    )
+    checked = check_examples(read_examples(path))
+    assert len(checked.kept) == 3
+    assert any("100" in finding.message for finding in checked.findings if finding.severity == "warning")
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_error_and_loses_nothing(small: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small tmpfs needs root")
+    try:
+        root = disk / "small"
+        shutil.copytree(small, root)
+        (root / "documents/long.txt").write_text(
+            "The archive is on the third floor. " * 3000, encoding="utf-8"
+        )
+        spoil(root, "graft.toml", '[retrieval]\nembedder = "hashing"\n[generation]\nmodel = "echo"\n')
+        code, _, err = call("build", str(root))
+        assert code == 2
+        assert "disk" in err
+        assert "free some space" in err.lower()
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        assert Project(root).build().index.documents == 4
+        assert "27 days" in Project(root).ask("How many days of annual leave?", variant="rag").text
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
+
+
 def test_one_unreadable_file_is_reported_and_the_rest_is_indexed(small: Path) -> None:
     (small / "documents/broken.pdf").write_bytes(b"%PDF-1.7 cut off")
     built = Project(small).build()

@@ -77,9 +77,9 @@ def check_examples(
     findings: list[Finding] = []
     kept = _without_empty(examples, findings)
     kept = _without_duplicates(kept, findings)
+    refuse_leaks(kept, questions)  # before anything that may load a tokenizer
     if count_tokens is not None and max_tokens:
         kept = _without_too_long(kept, count_tokens, max_tokens, findings)
-    refuse_leaks(kept, questions)
     _warn_conflicts(kept, findings)
     _warn_near_duplicates(kept, findings)
     if known_documents is not None:
