@@ -183,9 +183,9 @@ def _stages(arm, chance):
     return found
 
 
-def _mean(values: list[Value]) -> float:
+def _mean(values: list[Value]) -> float | None:
     known = [value.value for value in values if value.value is not None]
-    return sum(known) / len(known)
+    return sum(known) / len(known) if known else None
 
 
 def _failures(questions, scores):

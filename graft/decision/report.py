@@ -10,6 +10,7 @@ Formats what was decided; computes nothing that a decision rests on.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from graft.decision import shown
 from graft.decision.report_page import to_html
 from graft.records import to_dict
-from graft.types import Comparison, Contrast, Question, Recommendation, Row, Value
+from graft.types import Comparison, Contrast, Estimate, Question, Recommendation, Row, Value
 from graft.workspace import write_text
 
 __all__ = ["to_html", "to_markdown", "to_terminal", "write_report"]
@@ -73,26 +74,61 @@ def _lines(rows: Mapping[str, Sequence[Row]], scores: Scores) -> Iterable[str]:
 def to_terminal(comparison: Comparison, recommendation: Recommendation) -> str:
     """Return the table (means above their 95 % intervals), the strata, the verdict with its reasons, and the warnings."""
     metrics = shown.overview(comparison)
+    intro = f"{comparison.questions} questions. {shown.long(comparison.primary)} decides. Below each mean its 95% interval."
     header = ["", *(shown.short(metric) for metric in metrics)]
-    strata = list(comparison.strata)
-    header += [f"{shown.short(comparison.primary)}: {name}" for name in strata]
-    table = [header]
-    for name, estimates in comparison.variants.items():
-        within = [comparison.strata[stratum].get(name, {}).get(comparison.primary) for stratum in strata]
-        cells = [(metric, estimates.get(metric)) for metric in metrics] + [
-            (comparison.primary, found) for found in within
-        ]
-        table.append([name, *(shown.mean(*cell) for cell in cells)])
-        status = shown.mark(name, comparison, recommendation)
-        table.append([f" {status}" if status else "", *(shown.interval(*cell) for cell in cells)])
-    intro = f"{comparison.questions} questions. {shown.long(comparison.primary)} decides. Means, and 95% intervals below them."
-    parts = [intro, _aligned(table), shown.verdict(recommendation).upper(), *_bullets(recommendation.reasons)]
+    body = [
+        line
+        for name, found in comparison.variants.items()
+        for line in _two_lines(
+            name, comparison, recommendation, [(metric, found.get(metric)) for metric in metrics]
+        )
+    ]
+    parts = [intro, "", _aligned([header, *body]), ""]
+    if comparison.strata:
+        parts += [_by_stratum(comparison), ""]
+    parts += [shown.verdict(recommendation), *_bullets(recommendation.reasons)]
     if comparison.warnings:
         parts += ["", "Warnings", *_bullets(comparison.warnings)]
-    return "\n".join([parts[0], "", parts[1], "", *parts[2:]])
+    return "\n".join(parts)
+
+
+def _two_lines(
+    name: str,
+    comparison: Comparison,
+    recommendation: Recommendation,
+    cells: Sequence[tuple[str, Estimate | None]],
+) -> list[list[str]]:
+    """Return the line of means and the line of intervals; time and money have theirs in the report."""
+    status = shown.mark(name, comparison, recommendation)
+    below = [
+        "" if shown.scale(metric).high is None else shown.interval(metric, found) for metric, found in cells
+    ]
+    return [
+        [name, *(shown.mean(*cell) for cell in cells)],
+        [f" {status}", *(text.replace(" to ", "…") for text in below)],
+    ]
+
+
+def _by_stratum(comparison: Comparison) -> str:
+    primary = comparison.primary
+    header = [shown.short(primary), *comparison.strata]
+    body = []
+    for name in comparison.variants:
+        within = [found.get(name, {}).get(primary) for found in comparison.strata.values()]
+        body.append(
+            [
+                name,
+                *(
+                    f"{shown.mean(primary, item)}  {shown.interval(primary, item).replace(' to ', '…')}"
+                    for item in within
+                ),
+            ]
+        )
+    return _aligned([header, *body])
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> str:
+    """Return the rows in columns: the first to the left, the others to the right, a rule below the header."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = []
     for row in table:
@@ -101,13 +137,11 @@ def _aligned(table: Sequence[Sequence[str]]) -> str:
             *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
         ]
         lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines.insert(1, "─" * max(map(len, lines)))
     return "\n".join(lines)
 
 
 def _bullets(texts: Iterable[str]) -> list[str]:
-    import textwrap
-
     return [
         "\n".join(textwrap.wrap(text, _WIDTH, initial_indent="  - ", subsequent_indent="    "))
         for text in texts
@@ -152,7 +186,7 @@ def to_markdown(comparison: Comparison, recommendation: Recommendation, *, title
         )
     if comparison.warnings:
         lines += ["", "## Warnings", "", *(f"- {_plain(warning)}" for warning in comparison.warnings)]
-    lines += ["", "## How it was decided", "", *(f"1. {_plain(step)}" for step in recommendation.trace), ""]
+    lines += ["", "## How it was decided", "", "```text", *recommendation.trace, "```", ""]
     return "\n".join(lines)
 
 
@@ -161,7 +195,7 @@ def _named(name: str, comparison: Comparison, recommendation: Recommendation) ->
     return f"**{_plain(name)}** ({status})" if status else _plain(name)
 
 
-def _cell(metric: str, estimate: Any) -> str:
+def _cell(metric: str, estimate: Estimate | None) -> str:
     bounds = shown.interval(metric, estimate)
     return f"{shown.mean(metric, estimate)} ({bounds})" if bounds else shown.mean(metric, estimate)
 

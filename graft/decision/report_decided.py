@@ -8,6 +8,7 @@ from typing import Any
 
 from graft.decision import report_cells as cells
 from graft.decision import shown
+from graft.decision.failures import CAUSES
 from graft.evaluation.cards import GRADES
 from graft.evaluation.metrics import METRICS
 from graft.types import Comparison, Recommendation
@@ -66,29 +67,48 @@ def warnings(comparison: Comparison) -> str:
     """What limits the comparison."""
     if not comparison.warnings:
         return ""
-    items = "".join(f"<li>{escape(warning)}</li>" for warning in comparison.warnings)
+    items = "".join(f"<li>{_folded(warning)}</li>" for warning in comparison.warnings)
     return f'<section class="care" aria-labelledby="care"><h2 id="care">Read with care</h2><ul>{items}</ul></section>'
+
+
+def _folded(text: str, most: int = 240) -> str:
+    """Return a long text behind its own beginning."""
+    if len(text) <= most:
+        return escape(text)
+    head = text[:most].rsplit(" ", 1)[0]
+    return f"<details><summary>{escape(head)} …</summary>{escape(text)}</details>"
 
 
 def sensitivity(recommendation: Recommendation) -> str:
     """What the verdict would be under other values, prices and volumes, and when the dearer one pays."""
     if not recommendation.sensitivity:
         return "<p>No other settings were tried.</p>"
-    body = []
+    rows: dict[str, list[str]] = {}
     for row in recommendation.sensitivity:
         other = Recommendation(row["kind"], row["variant"], candidates=tuple(row["candidates"]))
         told = escape(shown.verdict(other))
-        body.append([escape(str(row["what"])), f"{row['at']:g}", f"<b>{told}</b>" if row["changes"] else told,
-                     "changes" if row["changes"] else "same"])  # fmt: skip
+        verdict_there = f"<b>{told}</b>" if row["changes"] else f'<span class="none">{told}</span>'
+        rows.setdefault(str(row["what"]), []).append(
+            f"<span><small>at {row['at']:g}</small> {verdict_there}</span>"
+        )
+    changes = sum(bool(row["changes"]) for row in recommendation.sensitivity)
+    tried = (
+        f"{changes} of {len(recommendation.sensitivity)} other settings"
+        if changes
+        else "None of the other settings tried"
+    )
+    body = [[escape(what), f'<div class="settings">{"".join(told)}</div>'] for what, told in rows.items()]
     table = cells.table(
-        "The verdict under other settings", ["What", "Setting", "Verdict", "Against today's"], body
+        "The verdict under other settings; bold where it differs", ["What", "Verdict at each setting"], body
     )
-    even = [line for line in recommendation.trace if line.startswith("break-even")]
+    even = [escape(line) for line in recommendation.trace if line.startswith("break-even")]
     chance = ", ".join(
-        f"{escape(name)} {share:.0%}" for name, share in recommendation.probability_best.items()
+        f"{escape(name)} {shown.share(part)}" for name, part in recommendation.probability_best.items()
     )
-    lines = [*map(escape, even), *([f"Chance of having the highest utility: {chance}."] if chance else [])]
-    return table + "".join(f"<p>{line}</p>" for line in lines)
+    lines = [*even, *([f"Chance of having the highest utility: {chance}."] if chance else [])]
+    return f"<p><b>{tried}</b> would change the verdict.</p>{table}" + "".join(
+        f"<p>{line}</p>" for line in lines
+    )
 
 
 def failures(recommendation: Recommendation, comparison: Comparison) -> str:
@@ -102,10 +122,10 @@ def failures(recommendation: Recommendation, comparison: Comparison) -> str:
         counts = [len(recommendation.failures[name].get(cause, ())) for name in names]
         drawn = [f'<button type="button" data-cause="{escape(cause, quote=True)}" data-variant="{escape(name, quote=True)}">{count}</button>'
                  if count else shown.NONE for name, count in zip(names, counts, strict=True)]  # fmt: skip
-        body.append([escape(cause), *drawn])
+        body.append([escape(cause), *drawn, f'<span class="help">{escape(CAUSES.get(cause, ""))}</span>'])
     return cells.table(
         "Questions lost, by the first stage that failed. A number shows its questions.",
-        ["Cause", *map(escape, names)],
+        ["Cause", *map(escape, names), "What it means, and what helps"],
         body,
         "numbers",
     )
@@ -135,7 +155,7 @@ def metric_cards(comparison: Comparison) -> str:
         body,
         "cards",
     )
-    return f'<ul class="grades">{grades}</ul>{table}'
+    return f'<ul class="grades">{grades}</ul><details><summary>All {len(body)} metric cards</summary>{table}</details>'
 
 
 def reproduce(comparison: Comparison, settings: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ def outcome_bars(
         for code, label in OUTCOMES.items()
         if code in seen
     )
-    body = []
+    bars = []
     for name, codes in became.items():
         counts = Counter(codes)
         told = ", ".join(f"{counts[code]} {label}" for code, label in OUTCOMES.items() if counts[code])
@@ -36,19 +36,17 @@ def outcome_bars(
             for code in OUTCOMES
             if counts[code]
         )
-        bar = (
-            f'<div class="stack" role="img" aria-label="{escape(name, quote=True)}: {told}">{segments}</div>'
-        )
-        body.append([cells.named(name, slots[name], shown.mark(name, comparison, recommendation)), bar])
-    table = cells.table(
-        f"What became of the {comparison.questions} questions", ["Variant", "Questions"], body, "outcomes"
-    )
-    return f'{table}<ul class="legend">{legend}</ul>'
+        title = cells.named(name, slots[name], shown.mark(name, comparison, recommendation))
+        picture = f'<span class="stack" role="img" aria-label="{told}">{segments}</span>'
+        bars.append(f'<li><span class="who">{title}</span>{picture}</li>')
+    caption = f'<p class="caption" id="became-h">What became of the {comparison.questions} questions</p>'
+    return f'{caption}<ul class="outcomes" aria-labelledby="became-h">{"".join(bars)}</ul><ul class="legend">{legend}</ul>'
 
 
 def overview(comparison: Comparison, recommendation: Recommendation, slots: Mapping[str, int]) -> str:
     """The metrics that matter first, a row a variant."""
-    metrics = shown.overview(comparison)
+    # The tail of the latency has its place under cost and speed.
+    metrics = [metric for metric in shown.overview(comparison) if metric != "latency_p95"]
     primary = comparison.primary
     axis = shown.span(
         primary, {name: found[primary] for name, found in comparison.variants.items() if primary in found}
@@ -165,7 +163,7 @@ def _contrast(item: Contrast, reach: float, *, single: bool) -> list[str]:
         name,
         *metric,
         f"<b>{shown.difference(item.metric, item.difference)}</b> {shown.points(item.metric)}",
-        " to ".join(ends),
+        f'<span class="nowrap">{" to ".join(ends)}</span>',
         difference_bar(item.difference, item.low, item.high, reach, clear=clear),
         shown.p_value(p),
         effect,

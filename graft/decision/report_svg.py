@@ -5,7 +5,7 @@ Each stands beside the numbers that it draws, so it is hidden from screen reader
 
 from __future__ import annotations
 
-WIDTH, HEIGHT = 160.0, 16.0
+WIDTH, HEIGHT = 120.0, 16.0
 
 
 def _x(value: float, axis: tuple[float, float]) -> float:

@@ -5,6 +5,7 @@ Words and digits only; knows no layout. Metrics are read by their cards; one wit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ OVERVIEW = (
 """What the first table shows beside the primary metric, as far as it was measured."""
 
 _SHORT = {
-    "truthfulness": "truthful", "abstain_recall": "declines", "citation_correct": "cites right", "latency_p50": "p50",
+    "truthfulness": "truthful", "abstain_recall": "declines", "citation_correct": "cites", "latency_p50": "p50",
     "latency_p95": "p95", "cost": "per 1k",
 }  # fmt: skip
 _LONG = {
@@ -61,7 +62,7 @@ def scale(metric: str) -> Scale:
     if metric.startswith("latency"):
         return Scale(0.0, None, 1.0, "{:.2f} s", "lower")
     if metric == "cost":
-        return Scale(0.0, None, 1000.0, "${:.3g}", "lower")
+        return Scale(0.0, None, 1000.0, "${:,.2f}", "lower")
     card = METRICS.get(metric)
     better = card.direction if card else ""
     if card and card.unit in {"share", "0–1"}:
@@ -76,7 +77,14 @@ def number(metric: str, value: float | None) -> str:
     if value is None:
         return NONE
     shown = scale(metric)
+    if metric == "cost":
+        return _money(value * shown.factor)
     return shown.form.format(value * shown.factor).replace("-", "−")
+
+
+def _money(usd: float) -> str:
+    """Return USD with cents, or with two figures where cents would be nothing."""
+    return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.2g}"
 
 
 def mean(metric: str, estimate: Estimate | None) -> str:
@@ -85,16 +93,13 @@ def mean(metric: str, estimate: Estimate | None) -> str:
 
 
 def interval(metric: str, estimate: Estimate | None) -> str:
-    """Return the 95 % interval as "low to high", or nothing when it has none."""
+    """Return the 95 % interval as "low to high"; nothing when there is none, or when both ends read the same."""
     if estimate is None or estimate.low is None or estimate.high is None:
         return ""
-    return between(metric, estimate.low, estimate.high)
-
-
-def between(metric: str, low: float, high: float) -> str:
-    """Return "low to high"; the unit stands once."""
-    first, last = number(metric, low), number(metric, high)
-    for unit in ("%", " s"):
+    first, last = number(metric, estimate.low), number(metric, estimate.high)
+    if first == last:
+        return ""
+    for unit in ("%", " s"):  # stands once, behind the higher end
         first = first.removesuffix(unit)
     return f"{first} to {last}"
 
@@ -104,14 +109,10 @@ def difference(metric: str, value: float | None) -> str:
     if value is None:
         return NONE
     if metric == "log_latency":
-        return f"× {2.718281828459045**value:.2f}"
+        return f"× {math.exp(value):.2f}"
     shown = scale(metric)
-    text = (
-        f"{value * shown.factor:+.1f}"
-        if shown.form.endswith("%}") or "%" in shown.form
-        else f"{value * shown.factor:+.3g}"
-    )
-    return text.replace("-", "−")
+    form = "{:+.1f}" if "%" in shown.form else "{:+.2f}" if abs(value * shown.factor) < 100 else "{:+.0f}"
+    return form.format(value * shown.factor).replace("-", "−")
 
 
 def points(metric: str) -> str:
@@ -128,6 +129,11 @@ def p_value(p: float | None) -> str:
     if p is None:
         return NONE
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def share(value: float) -> str:
+    """Return a probability as a percentage, never as certain."""
+    return "< 1%" if value < 0.01 else "> 99%" if value > 0.99 else f"{value:.0%}"
 
 
 def short(metric: str) -> str:
