@@ -269,6 +269,35 @@ def test_kill_minus_nine_loses_nothing(folder, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
+def test_two_processes_train_what_one_trains(folder, tmp_path):
+    """Data parallel by accelerate: the same steps, each shared out, give the same weights up to rounding."""
+    script = """
+import sys
+from pathlib import Path
+from graft.backends import models
+from graft.backends.train_peft import PeftTrainer
+from graft.testing.models import TrainerConformance
+models.cpu_has_bf16 = lambda: False
+rows = TrainerConformance.ROWS
+options = PeftTrainer.Options(model=sys.argv[1], epochs=2, batch_size=4, batch_tokens=64, learning_rate=1e-3)
+PeftTrainer(options).train(rows, rows[:2], Path(sys.argv[2]), seed=1, progress=lambda *_: None)
+"""
+    (tmp_path / "train.py").write_text(script)
+    port = str(29_500 + os.getpid() % 1000)
+    for world, name in ((1, "one"), (2, "two")):
+        processes = []
+        for rank in range(world):
+            ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1",
+                     "MASTER_PORT": port} if world > 1 else {}  # fmt: skip
+            command = [sys.executable, str(tmp_path / "train.py"), str(folder), str(tmp_path / name)]
+            processes.append(subprocess.Popen(command, env={**os.environ, **ranks}))
+        assert [process.wait() for process in processes] == [0] * world
+    one, two = _tensors(tmp_path / "one"), _tensors(tmp_path / "two")
+    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+    assert any(one[name].abs().max() > 1e-3 for name in one if "lora_B" in name)
+
+
 # --- the adapter ---------------------------------------------------------------------------------------------------
 
 

@@ -35,8 +35,11 @@ MIN_GAIN = 1e-3  # nats a token: a smaller fall of the dev loss is not worth ano
 
 @dataclass(slots=True)
 class Progressed:
-    """How far training is: what a checkpoint holds beside the weights, and what is reported at the end. `curve` has one
-    (step, train loss since the last point, dev loss) a measurement, in nats a token."""
+    """How far training is: what a checkpoint holds beside the weights, and what is reported at the end.
+
+    `curve` has one (step, train loss since the last point, dev loss) a measurement, in nats a token; `bad` counts the
+    last measurements without a gain, `since` holds the summed loss and answer tokens since the last measurement.
+    """
 
     step: int = 0
     tokens: int = 0
@@ -98,8 +101,9 @@ def run(loop: Loop) -> Progressed:
         _measure(loop, model, state, trained, best)
     while state.step < len(loop.steps) and not state.stopped:
         _one_step(loop, accelerator, model, optimizer, state)
-        state.seconds = time.perf_counter() - started
-        loop.progress("train", state.step, len(loop.steps))
+        state.seconds = _agreed(accelerator, time.perf_counter() - started)
+        if accelerator.is_main_process:
+            loop.progress("train", state.step, len(loop.steps))
         if state.step % loop.eval_every == 0 or state.step == len(loop.steps):
             _measure(loop, model, state, trained, best)
         if loop.max_seconds and state.seconds > loop.max_seconds and state.step < len(loop.steps):
@@ -115,6 +119,11 @@ def run(loop: Loop) -> Progressed:
     else:
         state.best_step = state.step
     return state
+
+
+def is_main_process() -> bool:
+    """Whether this process writes the results: the first of those that `accelerate launch` or torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _one_step(loop: Loop, accelerator: Any, model: Any, optimizer: Any, state: Progressed) -> None:
@@ -138,8 +147,7 @@ def _one_step(loop: Loop, accelerator: Any, model: Any, optimizer: Any, state: P
     accelerator.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    if world > 1:
-        total = float(accelerator.reduce(torch.tensor(total, device=loop.device)).item())
+    total = world * _agreed(accelerator, total)
     if not math.isfinite(total):
         raise BackendError(f"The training loss is no longer a number at step {state.step + 1}.",
                            "Lower learning_rate in [tuning.trainer].")  # fmt: skip
@@ -168,6 +176,13 @@ def _measure(
         state.bad += 1
     if state.bad >= loop.patience and state.step < len(loop.steps):
         state.stopped = f"the dev loss had not fallen for {state.bad} measurements at step {state.step}"
+
+
+def _agreed(accelerator: Any, value: float) -> float:
+    """Return the mean of the value over the processes, so that all of them decide alike."""
+    if accelerator.num_processes == 1:
+        return value
+    return float(accelerator.reduce(torch.tensor(value, device=accelerator.device), reduction="mean").item())
 
 
 def dev_loss(loop: Loop, model: Any) -> float:

@@ -99,8 +99,9 @@ class PeftTrainer:
             model, export = self._trainable(base)
             loop = self._loop(model, encoded, held, folder, seed, tokenizer.pad_token_id, progress)
             state = train_loop.run(loop)
-        export(folder)
-        (folder / train_loop.CHECKPOINT).unlink(missing_ok=True)
+        if train_loop.is_main_process():
+            export(folder)
+            (folder / train_loop.CHECKPOINT).unlink(missing_ok=True)
         return {
             "steps": state.step,
             "tokens": state.tokens,
