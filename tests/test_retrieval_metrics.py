@@ -46,6 +46,31 @@ def test_graded_relevance_has_linear_gain():
     assert ranking.ndcg(["a", "b"], gold, 10) == pytest.approx(0.9134, abs=1e-4)
 
 
+# What trec_eval (pytrec_eval-terrier 0.5) says of recall_5, P_5, success_5, recip_rank, map_cut_10, ndcg_cut_10.
+TREC = [
+    ("17 18 9 14 2 19 12 10 28 7 27 5 6 21 1 24 22 4 20 15", {28: 1, 16: 0, 15: 3, 3: 1, 9: 3, 17: 1},
+     [0.4, 0.4, 1.0, 1.0, 0.4, 0.451028387485]),
+    ("20 11 12 26 21 8 4 17 0 14", {0: 2, 15: 3, 21: 3}, [0.333333333333, 0.2, 1.0, 0.2, 0.140740740741, 0.299114449041]),
+    ("16 20 6 17 3 13 28 26 12 8 9 14 11 4 5 1 22 18 27", {3: 0, 16: 2, 27: 1, 7: 1, 24: 3, 5: 1},
+     [0.2, 0.2, 1.0, 1.0, 0.2, 0.35846219823]),
+    ("25 12 1 19 24 22 5 11 2 13", {13: 0}, [0.0] * 6),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ranked", "gold", "expected"), TREC)
+def test_parity_with_trec_eval(ranked, gold, expected):
+    ranked, gold = ranked.split(), {str(name): grade for name, grade in gold.items()}
+    found = [
+        ranking.recall(ranked, gold, 5),
+        ranking.precision(ranked, gold, 5),
+        ranking.success(ranked, gold, 5),
+        ranking.mrr(ranked, gold, 1000),
+        ranking.average_precision(ranked, gold, 10),
+        ranking.ndcg(ranked, gold, 10),
+    ]
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
 def slow(ranked, gold, k):
     """All metrics by their textbook sums, in plain Python."""
     relevant = {name for name, grade in gold.items() if grade > 0}

@@ -24,6 +24,7 @@ from graft.workspace import write_text
 __all__ = ["to_html", "to_markdown", "to_terminal", "write_report"]
 
 _WIDTH = 100  # of the terminal's paragraphs
+_LONG = 400
 Scores = Mapping[str, Mapping[str, Sequence[Value]]]
 
 
@@ -141,10 +142,12 @@ def _aligned(table: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _bullets(texts: Iterable[str]) -> list[str]:
+def _bullets(texts: Iterable[str], most: int = _LONG) -> list[str]:
+    """Return the texts as an indented list; what is longer than `most` is cut, the report has it whole."""
+    cut = (textwrap.shorten(text, most, placeholder=" … (see the report)") for text in texts)
     return [
         "\n".join(textwrap.wrap(text, _WIDTH, initial_indent="  - ", subsequent_indent="    "))
-        for text in texts
+        for text in cut
     ]
 
 
