@@ -150,6 +150,10 @@ class DecisionSection:
     """Hard limit on the 95th percentile of latency (seconds)."""
     max_cost_per_query: float | None = None
     """Hard limit on the cost of one answer (USD)."""
+    floors: Mapping[str, float] = field(default_factory=dict)
+    """Hard limits on quality: metric → the least mean, e.g. { citation_correct = 0.8 } where answers must cite."""
+    guardrails: Mapping[str, float] = field(default_factory=dict)
+    """Metric → margin by which a variant may be worse than base, at most, e.g. { format = 0.01 }."""
     queries_per_month: float = 10_000
     """For cost over time and break-even."""
     machine_per_hour: float | None = None

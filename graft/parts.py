@@ -14,7 +14,7 @@ from typing import Any
 
 from graft import plugins
 from graft.config import BASELINES, VARIANTS, Backend, Config, Mode
-from graft.decision.cost import LOCAL_MACHINE, Price, cost_per_query, load_prices, machine_cost, price_of
+from graft.decision.pricing import MachinePricing, TokenPricing
 from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
@@ -24,7 +24,7 @@ from graft.retrieval.context import assemble
 from graft.retrieval.index import Index
 from graft.retrieval.search import Searcher
 from graft.tuning.adapters import verify
-from graft.types import Chunk, Evidence, Message, Usage, content_hash
+from graft.types import Chunk, Evidence, Message, content_hash
 from graft.workspace import Workspace, read_json
 
 ADAPTED = ("tuned", "hybrid")
@@ -133,6 +133,14 @@ class Parts:
         """Whether a variant runs on this machine, so that asking it costs time and no money."""
         return self.tunable or variant in BASELINES
 
+    def pricing(self, variant: str) -> MachinePricing | TokenPricing:
+        """What an answer of a variant costs."""
+        decision = self.config.decision
+        if self.is_local(variant):
+            return MachinePricing(decision.machine_per_hour)
+        model = str(self.config.generation.model.options.get("model", ""))
+        return TokenPricing(model, decision.input_price, decision.output_price)
+
     def generator(self, adapter: Path | None = None) -> Generator:
         """The configured generator, with an adapter if one is given. One is kept per adapter."""
         key = str(adapter or "")
@@ -212,7 +220,7 @@ class Parts:
             prompt_budget=self.context_length - generation.max_tokens
             if self.context_length and not quotes
             else None,
-            price=self._machine_price if self.is_local(name) else self._token_price,
+            price=self.pricing(name),
             is_abstention=is_abstention,
             fingerprint_parts=[
                 prompts.fingerprint(generation.instructions),
@@ -222,22 +230,6 @@ class Parts:
         )
 
     # --- looking things up ---------------------------------------------------------------------------------------------
-
-    def _machine_price(self, _: Usage, timings: Mapping[str, float]) -> float:
-        """USD of the local machine's time for one answer."""
-        rate = self.config.decision.machine_per_hour
-        if rate is None:
-            rate = load_prices().machines[LOCAL_MACHINE].amount
-        return machine_cost(timings["total"], rate)
-
-    def _token_price(self, usage: Usage, _: Mapping[str, float]) -> float | None:
-        """USD of one answer of an endpoint; None when nobody said what it charges."""
-        decision = self.config.decision
-        if decision.input_price is not None and decision.output_price is not None:
-            price = Price(decision.input_price, decision.output_price, decision.input_price)
-            return cost_per_query(usage, price)
-        known = price_of(str(self.config.generation.model.options.get("model", "")), load_prices())
-        return None if known is None else cost_per_query(usage, known)
 
     def document_lengths(self) -> dict[str, int]:
         """Document id → the end of its last chunk, for checking that gold spans lie inside."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,9 @@ def _measure(parts: Parts, progress: Progress) -> Measured:
         scores[name] = score(questions, rows[name], evidence_text=parts.evidence_text)
     fingerprints = {name: variant.fingerprint for name, variant in variants.items()}
     fingerprints |= {"questions": fingerprint(questions), "index": parts.index.fingerprint}
-    notes = tuple(f"{name} is not in the comparison: {why}" for name, why in missing.items())
-    return Measured(questions, rows, scores, latencies, fingerprints, missing, (*warnings, *notes))
+    notes = [f"{name} is not in the comparison: {why}" for name, why in missing.items()]
+    prices = parts.pricing("base").warnings(datetime.now(UTC).date())
+    return Measured(questions, rows, scores, latencies, fingerprints, missing, (*warnings, *notes, *prices))
 
 
 # --- deciding --------------------------------------------------------------------------------------------------------
@@ -167,12 +169,12 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         "clusters": clusters,
         "answerable": [question.answerable for question in questions],
         "latencies": measured.latencies,
+        "strata": [question.stratum for question in questions],
         "seed": config.project.seed,
         "draws": config.evaluation.draws,
     }
     comparison = comparing.compare(
-        measured.scores, **shared, strata=[question.stratum for question in questions],
-        primary=config.evaluation.primary, baselines=BASELINES, fingerprints=measured.fingerprints,
+        measured.scores, **shared, primary=config.evaluation.primary, baselines=BASELINES, fingerprints=measured.fingerprints,
     )  # fmt: skip
     comparison = replace(comparison, warnings=(*comparison.warnings, *measured.warnings))
     decision = config.decision
@@ -180,7 +182,10 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         comparison, measured.scores, **shared,
         costs={name: _mean(values["cost"]) for name, values in measured.scores.items()},
         values=Values(decision.right, decision.wrong, decision.abstain, decision.format),
-        limits=Limits(max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query),
+        limits=Limits(
+            max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
+            floors=decision.floors, guardrails=decision.guardrails,
+        ),
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=_failures(measured),
     )  # fmt: skip
     return _written(parts, measured, comparison, recommendation)
