@@ -180,6 +180,18 @@ def test_early_stopping_keeps_the_best_weights(folder, tmp_path):
     assert loss == pytest.approx(best[1], rel=0.02)  # the curve was measured in bf16
 
 
+def test_training_that_never_helps_says_so(folder, tmp_path):
+    base = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))
+    prompt = tuple(chat("Tell me something else entirely"))
+    dev = [
+        TrainingRow("d", prompt, base.generate([prompt], max_tokens=20)[0].text)
+    ]  # what the base would say anyway
+    report = trainer(folder, epochs=2, learning_rate=0.3).train(ROWS, dev, tmp_path, seed=1, progress=quiet)
+    assert report["best_step"] == 0
+    assert "training never lowered the dev loss: the adapter changes nothing" in report["notes"]
+    assert all(not tensor.any() for name, tensor in _tensors(tmp_path).items() if "lora_B" in name)
+
+
 def test_a_loss_that_is_no_number_stops_with_a_remedy(folder, tmp_path):
     with pytest.raises(BackendError, match=r"no longer a number.*learning_rate"):
         trainer(folder, learning_rate=1e30, epochs=50).train(ROWS, (), tmp_path, seed=1, progress=quiet)

@@ -16,6 +16,8 @@ from graft.generation import prompts
 from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
 from graft.tuning.examples import Checked, Finding, check_examples, read_examples
 from graft.tuning.leaks import Leak, find_leaks, near_duplicates, normalise, similar_pairs
+from graft.tuning.style import label_of, strip_label
+from graft.tuning.support import best_line, best_passage, supports
 from graft.types import Context, Example, Message, Passage, TrainingRow
 
 
@@ -315,6 +317,47 @@ COPY = passage("intranet.md", "Note: 25 days of annual leave for all.", 0.7)
 TRAVEL = passage("travel.md", "Trips are booked by the travel desk.", 0.6)
 PARKING = passage("parking.md", "Bicycles stand in the yard.", 0.5)
 OUTPUT = "Answer: You have 25 days of annual leave.\nNext step: Ask the people desk."
+
+
+@pytest.mark.parametrize(
+    ("line", "label"),
+    [
+        ("Answer: You have 25 days.", "Answer: "),
+        ("**Next step:** Book it.", "**Next step:** "),
+        ("- Owner: people", "- Owner: "),
+        ("You have 25 days.", ""),
+        ("At 17:30 we close.", ""),
+        ("Answer:", ""),
+        ("", ""),
+    ],
+)
+def test_the_label_of_a_line(line, label):
+    assert label_of(line) == label
+    assert strip_label(line) == line[len(label) :]
+
+
+@pytest.mark.parametrize(
+    ("output", "supported"),
+    [
+        ("You have 25 days of annual leave.", True),
+        ("You have 22 days of annual leave.", False),  # the number is missing
+        ("Answer: Leave is booked in Kalenda.", True),
+        ("Answer: Leave is booked in Workday.", False),  # the name is missing
+        ("Employees book annual leave.", True),
+        ("Employees like the annual summer party.", False),  # too few words
+        ("Yes.", False),  # says nothing that could be supported
+        ("25", True),
+    ],
+)
+def test_support_needs_every_number_and_name_and_most_words(output, supported):
+    assert supports(LEAVE, output) is supported
+
+
+def test_the_best_line_is_the_one_with_the_evidence():
+    output = "Desk: people\nAnswer: You have 25 days of annual leave.\nAsk: Leave"
+    assert best_line(output, LEAVE) == 1
+    assert best_passage(output, [PARKING, OLD, LEAVE, COPY]) == LEAVE
+    assert best_passage(output, [PARKING, OLD]) is None
 
 
 def build(messages, context):

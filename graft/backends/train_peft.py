@@ -13,12 +13,15 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from graft.backends import models
 from graft.errors import ConfigError, DataError, MissingExtra
 from graft.protocols import Progress
 from graft.types import TrainingRow, content_hash
+
+if TYPE_CHECKING:
+    from graft.backends.train_loop import Progressed
 
 RATES = {"lora": 2e-3, "qlora": 2e-3, "full": 2e-4}
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
@@ -111,7 +114,7 @@ class PeftTrainer:
             "refused": [*refused, *refused_dev],
             "settings": self.settings,
             "versions": {name: version(name) for name in LIBRARIES},
-            "notes": [state.stopped] if state.stopped else [],
+            "notes": _notes(state, dev=bool(held)),
         }
 
     def estimate(self, lengths: Sequence[int]) -> dict[str, float]:
@@ -183,6 +186,14 @@ class PeftTrainer:
             progress=progress,
         )
 
+    def _dtype(self) -> str:
+        """The type in which the base is held. What is trained must be fp32, or small steps round away: that is all of
+        it for "full", and everything where bf16 is missing (fp16 would need loss scaling)."""
+        given = self.options
+        if given.dtype != "auto" or (given.method != "full" and _uses_bf16(models.pick_device(given.device))):
+            return given.dtype
+        return "float32"
+
     def _trainable(self, base: Path) -> tuple[Any, Callable[[Path], None]]:
         """Return the model with its trainable weights, and what writes them as a peft adapter."""
         from graft.backends import adapters_peft
@@ -190,7 +201,7 @@ class PeftTrainer:
         given = self.options
         if given.method == "qlora":
             _check_quantizable(base)
-        model = models.load_base(base, given.dtype, given.device, load_in_4bit=given.method == "qlora")
+        model = models.load_base(base, self._dtype(), given.device, load_in_4bit=given.method == "qlora")
         if given.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
             model.enable_input_require_grads()
@@ -201,6 +212,13 @@ class PeftTrainer:
         return adapters_peft.attach(
             model, given.model, rank=given.rank, alpha=given.alpha, dropout=given.dropout
         )
+
+
+def _notes(state: Progressed, *, dev: bool) -> list[str]:
+    notes = [state.stopped] if state.stopped else []
+    if dev and state.best_step == 0:
+        notes.append("training never lowered the dev loss: the adapter changes nothing")
+    return notes
 
 
 def _uses_bf16(device: str) -> bool:
