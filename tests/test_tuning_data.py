@@ -229,6 +229,16 @@ def test_a_shared_instruction_is_not_a_leak():
     assert [leak.example for leak in find_leaks(rows, [("q", f"{instruction} q qing now")])] == ["q"]
 
 
+def test_a_short_follow_up_is_not_a_leak():
+    turns = [
+        Message("user", "When does the Portland office open?"),
+        Message("assistant", "At 7."),
+        Message("user", "And in Utrecht?"),
+    ]
+    assert find_leaks([Example("e", tuple(turns), "At 8.")], [("q", "And in Utrecht?")]) == []
+    assert len(find_leaks([Example("e", tuple(turns[2:]), "At 8.")], [("q", "And in Utrecht?")])) == 1
+
+
 words = st.lists(
     st.sampled_from(["red", "green", "blue", "cat", "dog", "house", "tree", "seven", "eight"]),
     min_size=3,
@@ -458,6 +468,7 @@ def test_distractors_are_trimmed_worst_first_and_the_golden_never():
         "leave.md", "leave-2019.md",
     }  # fmt: skip
     assert made.counts == {"golden": 1, "distractors trimmed": 2}
+    assert "parking" not in made[0].prompt[-1].content
     made = ground([row], found, golden_fraction=1.0, fits=lambda prompt, answer: False)
     assert "[1] leave.md" in made[0].prompt[-1].content
     assert made[0].answer.startswith("Answer: You have 25 days of annual leave. [1]")

@@ -158,30 +158,34 @@ class _Grounder:
         rng = random.Random(f"{self.seed}:{example.id}")
         if golden is None:
             self.counts["abstaining" if self.is_abstention(example.output) else "ungrounded"] += 1
-            return self._fitted(example, list(grounding.passages[: self.passages]), None, example.output)
+            return self._fitted(
+                example, grounding, list(grounding.passages[: self.passages]), None, example.output
+            )
         others = [passage for passage in grounding.passages if not _overlap(passage, golden)]
         if drop:
             rest = [passage for passage in others if not supports(passage, example.output)]
             if rest:
                 self.counts["abstain"] += 1
                 answer = self.style.abstain(example.output, best_line(example.output, golden))
-                return self._fitted(example, rest[: self.passages], None, answer)
+                return self._fitted(example, grounding, rest[: self.passages], None, answer)
         self.counts["golden"] += 1
         shown = [golden, *others[: self.passages - 1]]
         rng.shuffle(shown)
-        return self._fitted(example, shown, golden, example.output)
+        return self._fitted(example, grounding, shown, golden, example.output)
 
     def _fitted(
         self, example: Example, shown: list[Passage], golden: Passage | None, output: str
     ) -> TrainingRow:
-        """Drop the lowest-scored distractors until the row fits, then build it."""
+        """Drop the distractors, those retrieved last first, until the row fits; then build it."""
+        worst_first = [
+            passage for passage in reversed(grounding.passages) if passage in shown and passage != golden
+        ]
         while True:
             answer = self._cited(output, golden, shown)
             prompt = self.build_prompt(example.messages, Context(tuple(shown)) if shown else None)
-            droppable = [passage for passage in shown if passage is not golden]
-            if not droppable or self.fits(prompt, answer):
+            if not worst_first or self.fits(prompt, answer):
                 break
-            shown.remove(min(droppable, key=lambda passage: passage.score))
+            shown.remove(worst_first.pop(0))
             self.counts["distractors trimmed"] += 1
         if golden is not None and answer == output:
             self.counts["uncited"] += 1

@@ -25,6 +25,8 @@ THRESHOLD = 0.8
 # Three words: one exchanged name or number in a question of 12 words leaves Jaccard .54 and makes another question;
 # with single words it would leave .85 and be called a leak.
 SHINGLE = 3
+# Words below which the last turn of a conversation is taken for a follow-up.
+FOLLOW_UP = 6
 
 _FUNCTION_WORDS = """
 a an the is are was were be been being am do does did can could may might must shall should will would to of in on at
@@ -58,10 +60,11 @@ def find_leaks(examples: Sequence[Example], questions: Sequence[tuple[str, str]]
     """Return every (question, example) pair that is one question, by question order.
 
     The same after normalisation, the same but for function words, 13 words in a row in common, or Jaccard ≥ .8 on
-    three-word shingles. Shingles that stand in more than half of the examples (a shared instruction) do not count.
+    three-word shingles. Shingles that stand in more than half of the examples (a shared instruction) do not count. A
+    short follow-up ("And in Utrecht?") means something only with what came before, so it is not compared.
     """
     asked = [_words(text) for _, text in questions]
-    known = [_words(example.input) for example in examples]
+    known = [[] if _is_follow_up(example) else _words(example.input) for example in examples]
     found: dict[tuple[int, int], tuple[str, float]] = {}
     for left, right in _same(asked, known):
         found[left, right] = ("same text", 1.0)
@@ -138,6 +141,11 @@ def similar_pairs(
             if similarity >= threshold:
                 pairs.append((number, other, similarity))
     return pairs
+
+
+def _is_follow_up(example: Example) -> bool:
+    users = [message for message in example.messages if message.role == "user"]
+    return len(users) > 1 and len(_words(example.input)) < FOLLOW_UP
 
 
 def _shingles(words: Sequence[str], size: int = SHINGLE) -> set[str]:
