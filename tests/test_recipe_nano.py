@@ -1,5 +1,6 @@
 """The base model's recipe on a toy: seconds, one core, offline, no data folder."""
 
+# ruff: noqa: E402  (the recipe needs torch: skip before importing it)
 import json
 import random
 
@@ -131,7 +132,14 @@ def test_resume_equals_an_unbroken_run(tmp_path, sources):
             torch.manual_seed(0)
             model = Nano(TINY)
             # All runs plan six steps; a stop is a kill after the checkpoint of that step.
-            train.train(model, train.Settings(steps=6, warmup=2), make_until(stop), folder, compiled=False, log=lambda _: None)
+            train.train(
+                model,
+                train.Settings(steps=6, warmup=2),
+                make_until(stop),
+                folder,
+                compiled=False,
+                log=lambda _: None,
+            )
         return train.load_model(folder / "checkpoint.pt")
 
     def make_until(stop):
@@ -168,12 +176,20 @@ def test_loss_falls(tmp_path, sources):
     lines = []
     model = Nano(TINY)
     batch = make(sources)(0, 0.0)
-    train.train(model, train.Settings(steps=30, warmup=3), lambda *_: batch, tmp_path, compiled=False, log=lines.append)
+    train.train(
+        model,
+        train.Settings(steps=30, warmup=3),
+        lambda *_: batch,
+        tmp_path,
+        compiled=False,
+        log=lines.append,
+    )
     assert json.loads(lines[-1])["step"] == 30
-    pick, target, weight = train.pick_positions(batch, train.Settings(steps=1), 0)
+    settings = train.Settings(steps=1)
+    picks, points = train.pick_positions(batch, settings, 0), train.point_positions(batch, settings, 0)
     with torch.no_grad():
-        fitted = model.loss(torch.from_numpy(batch.ids), pick, target, weight)[0]
-        fresh = Nano(TINY).loss(torch.from_numpy(batch.ids), pick, target, weight)[0]
+        fitted = model.loss(torch.from_numpy(batch.ids), picks, points)[0]
+        fresh = Nano(TINY).loss(torch.from_numpy(batch.ids), picks, points)[0]
     assert fitted < 0.7 * fresh
 
 
@@ -207,6 +223,21 @@ def test_exported_model_gives_the_same_logits(tmp_path, words):
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert loaded.config.vocab_size == 512
     assert AutoTokenizer.from_pretrained(tmp_path).eos_token == tokenizer.END
+
+
+def test_pointers_lead_to_the_value_in_the_cited_passage(sources, words):
+    checked = 0
+    batches = [make(sources)(step, 0.0) for step in range(4)]
+    for batch, (at, places) in [(b, point) for b in batches for point in b.points]:
+        row, begin = divmod(at, batch.ids.shape[1])
+        assert words.id_to_token(int(batch.ids[row, begin])) == tokenizer.ASSISTANT
+        said = words.decode(batch.target[row, begin : begin + 3].tolist()).strip()
+        for place in places:
+            assert place < begin
+            there = words.decode(batch.ids[row, place : place + 3].tolist()).strip()
+            assert there[:1].lower() == said[:1].lower()
+            checked += 1
+    assert checked >= 5
 
 
 def test_numbers_are_single_digits(words):

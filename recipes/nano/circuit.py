@@ -26,10 +26,14 @@ def plant_copying(model: Nano, seed: int = 0, table_std: float = 0.02) -> None:
     shape = model.shape
     d, k, heads = shape.hidden, shape.head_dim, shape.heads
     with torch.no_grad():
-        model.embed[:, CONSTANT] = table_std * d**0.5  # half of the energy; the norm then makes it sqrt(d / 2)
+        model.embed[:, CONSTANT] = (
+            table_std * d**0.5
+        )  # half of the energy; the norm then makes it sqrt(d / 2)
         level = (d / 2) ** 0.5
         angle = shape.rope_theta ** (-torch.arange(0, k, 2).float() / k)  # (k/2,), radians a position
-        basis = torch.linalg.qr(torch.randn(d - 1, d - 1, generator=g))[0]  # orthonormal rows off the constant channel
+        basis = torch.linalg.qr(torch.randn(d - 1, d - 1, generator=g))[
+            0
+        ]  # orthonormal rows off the constant channel
         read = torch.zeros(d, d)
         read[: d - 1, 1:] = basis
         first, second = model.blocks[0], model.blocks[1]
@@ -49,7 +53,9 @@ def plant_copying(model: Nano, seed: int = 0, table_std: float = 0.02) -> None:
             second.o_proj.weight[:, rows] = own.T * table_std * 6
 
 
-def _look_back(block: torch.nn.Module, rows: slice, distance: int, angle: Tensor, level: float, sharp: float = 7.0) -> None:
+def _look_back(
+    block: torch.nn.Module, rows: slice, distance: int, angle: Tensor, level: float, sharp: float = 7.0
+) -> None:
     """Make a head attend `distance` tokens back: fast channels only, key turned by that distance."""
     half = angle.numel()
     fast = torch.arange(half // 4)

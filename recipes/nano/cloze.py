@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905  (word lists are read as text)
 """Questions from plain text by rule: real language to read, without end and without an annotator.
 
 A span of a sentence (name, number, date, quoted or noun phrase) becomes the answer; the rest of the sentence becomes
@@ -16,17 +17,36 @@ SENTENCE_END = re.compile(r"(?<=[.!?])[\"”']?\s+(?=[A-Z\"“'])")
 MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 CAP = r"[A-Z][\w'’&-]*[a-zA-Z0-9]"
 SPANS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("date", re.compile(rf"\b(?:\d{{1,2}} {MONTH}(?:,? \d{{4}})?|{MONTH} \d{{1,2}}(?:, \d{{4}})?|{MONTH} \d{{4}})\b")),
+    (
+        "date",
+        re.compile(
+            rf"\b(?:\d{{1,2}} {MONTH}(?:,? \d{{4}})?|{MONTH} \d{{1,2}}(?:, \d{{4}})?|{MONTH} \d{{4}})\b"
+        ),
+    ),
     ("year", re.compile(r"\b(?:1[1-9]|20)\d\d\b")),
     ("number", re.compile(r"[$€£]?\b\d+(?:,\d{3})*(?:\.\d+)?(?: ?%| percent| per cent| million| billion)?")),
     ("name", re.compile(rf"{CAP}(?: (?:of |the |de |van |von |and )?{CAP})*|\b[A-Z]{{2,}}\b")),
     ("quote", re.compile(r"(?<=[\"“])[^\"“”]{3,50}(?=[\"”])")),
-    ("phrase", re.compile(r"\b(?:(?:a|an|the|his|her|their|its) )(?:[a-z-]+ ){0,3}[a-z]{4,}(?=[,.;]| (?:of|in|and|that|which|who|to|for|with|on|is|was|were|are|at|by|from)\b)")),
+    (
+        "phrase",
+        re.compile(
+            r"\b(?:(?:a|an|the|his|her|their|its) )(?:[a-z-]+ ){0,3}[a-z]{4,}(?=[,.;]| (?:of|in|and|that|which|who|to|for|with|on|is|was|were|are|at|by|from)\b)"
+        ),
+    ),
 )
 AUX = re.compile(r" (is|was|are|were|has|had|can|will|may|could|must|should|would) ")
-STOP = set("a all an and are as at be been but by did do for from had has have he i if in my no not so then there these those what when where we you your her his in is it its of on or s she that the their them they this to was were which who will with would".split())
+STOP = set(
+    "a all an and are as at be been but by did do for from had has have he i if in my no not so then there these those what when where we you your her his in is it its of on or s she that the their them they this to was were which who will with would".split()
+)
 ASK = {"date": "When", "year": "When", "number": "How many", "name": "Who", "quote": "What", "phrase": "What"}
-IN_PLACE = {"date": "when", "year": "what year", "number": "how many", "name": "whom", "quote": "what", "phrase": "what"}
+IN_PLACE = {
+    "date": "when",
+    "year": "what year",
+    "number": "how many",
+    "name": "whom",
+    "quote": "what",
+    "phrase": "what",
+}
 
 
 @dataclass(frozen=True)
@@ -64,26 +84,42 @@ def _ask(rng: random.Random, kind: str, before: str, after: str) -> str | None:
     """Word one question from a sentence cut at its answer."""
     way = rng.random()
     tail = after.rstrip(" .!?;:")
-    if not before.strip() and tail and way < 0.8:  # the answer was the subject: the question is the sentence itself
+    if (
+        not before.strip() and tail and way < 0.8
+    ):  # the answer was the subject: the question is the sentence itself
         return f"{rng.choice(('Who', 'What', 'Which')) if kind == 'name' else ASK[kind]}{tail if tail[0] == ' ' else ' ' + tail}?"
     inversion = AUX.search(before)
     if inversion and way < 0.45 and inversion.start() < 60:
         subject, rest = before[: inversion.start()], before[inversion.end() :]
         wh = _wh(rng, kind, before.rstrip())
-        rest = re.sub(r"\s*\b(in|on|at|by|from|to|with|of|for)\s*$", "", rest) if wh in ("Where", "When") else rest
+        rest = (
+            re.sub(r"\s*\b(in|on|at|by|from|to|with|of|for)\s*$", "", rest)
+            if wh in ("Where", "When")
+            else rest
+        )
         noun, _, more = tail.strip().partition(" ")
         head = f"How many {noun}" if kind == "number" and noun.isalpha() else wh
         tail = " " + more if head != wh else tail
         cut = re.split(r"[,;]| (?:and|but|which|who|while|because) ", tail)[0]
-        subject = subject[:1].lower() + subject[1:] if subject.split(" ")[0].lower() in STOP | {"there", "these"} else subject
+        subject = (
+            subject[:1].lower() + subject[1:]
+            if subject.split(" ")[0].lower() in STOP | {"there", "these"}
+            else subject
+        )
         return " ".join(f"{head} {inversion[1]} {subject} {rest} {cut}".split()) + "?"
     left, right = before.split(), tail.split()
     left, right = left[-rng.randint(5, 16) :], right[: rng.randint(2, 10)]
     if way < 0.6:
-        joined = [*_drop(rng, left, 0.08), rng.choice((IN_PLACE[kind], "what", "which")), *_drop(rng, right, 0.08)]
+        joined = [
+            *_drop(rng, left, 0.08),
+            rng.choice((IN_PLACE[kind], "what", "which")),
+            *_drop(rng, right, 0.08),
+        ]
         return " ".join(joined) + "?"
     if way < 0.7:
-        return rng.choice(("Fill in the blank: ", "Complete: ", "What is missing? ")) + " ".join([*left, "____", *right])
+        return rng.choice(("Fill in the blank: ", "Complete: ", "What is missing? ")) + " ".join(
+            [*left, "____", *right]
+        )
     words = [w.strip(".,;:()\"“”'") for w in [*left, *right]]
     words = _drop(rng, [w for w in words if w.lower() not in STOP and len(w) > 1], 0.25)
     if len(words) < 2:
@@ -116,7 +152,9 @@ def clozes(rng: random.Random, text: str, most: int) -> list[Cloze]:
             if not question or not 10 <= len(question) <= 220:
                 continue
             seen.add(answer)
-            found.append(Cloze(question[:1].upper() + question[1:] if rng.random() < 0.9 else question, answer))
+            found.append(
+                Cloze(question[:1].upper() + question[1:] if rng.random() < 0.9 else question, answer)
+            )
             taken += 1
             if taken == 2:
                 break

@@ -38,7 +38,11 @@ def sentences(data: Path, limit: int = 60_000) -> list[str]:
     found: list[str] = []
     for text in prose(data)[:: max(1, len(prose(data)) // 3000)]:
         for paragraph in text.split("\n\n"):
-            found += [s for s in SENTENCE_END.split(paragraph) if 40 <= len(s) <= 160 and "\n" not in s and s[-1] == "."]
+            found += [
+                s
+                for s in SENTENCE_END.split(paragraph)
+                if 40 <= len(s) <= 160 and "\n" not in s and s[-1] == "."
+            ]
         if len(found) > limit:
             break
     return found
@@ -80,7 +84,9 @@ P3_SHAPES = tuple(
         r"(?s)question: (?P<q>[^\n]+)\n(?:Movie |Movie plot )?(?:title|Title): (?P<t>[^\n]+)\n(?:Movie plot|Context): (?P<c>.+)$",
     )
 )
-NO_ANSWER = re.compile(r"^(no answer|insufficient|can't answer|not answerable|no i can't|unanswerable)", re.IGNORECASE)
+NO_ANSWER = re.compile(
+    r"^(no answer|insufficient|can't answer|not answerable|no i can't|unanswerable)", re.IGNORECASE
+)
 
 
 def _prompted_reading(data: Path) -> Iterator[Reading]:
@@ -110,7 +116,11 @@ def readings(data: Path) -> list[Reading]:
         for row in rows(data / name / "queries-train.jsonl.gz"):
             if row.get("answerable", True) and row["answers"]:
                 home = next((d for d in row["relevant"] if row["answers"][0] in corpus[d]["text"]), None)
-                home = row["relevant"][0] if name == "clapnq" and home is None and len(row["answers"][0]) < 220 else home
+                home = (
+                    row["relevant"][0]
+                    if name == "clapnq" and home is None and len(row["answers"][0]) < 220
+                    else home
+                )
                 if home:
                     grouped.setdefault(home, []).append((row["question"], row["answers"][0]))
         found += [Reading(corpus[d]["title"], corpus[d]["text"], tuple(qs)) for d, qs in grouped.items()]
@@ -133,7 +143,10 @@ def paragraphs(data: Path) -> list[tuple[str, str]]:
     ids = {d for row in rows(data / "hotpotqa" / "queries-train.jsonl.gz") for d in row["context_ids"]}
     found += [(hotpot[d]["title"], hotpot[d]["text"]) for d in sorted(ids)]
     covid = _corpus(data, "covid-qa")
-    blocks = [(covid[d]["title"], covid[d]["text"]) for d in sorted({r["relevant"][0] for r in rows(data / "covid-qa" / "queries-train.jsonl.gz")})]
+    blocks = [
+        (covid[d]["title"], covid[d]["text"])
+        for d in sorted({r["relevant"][0] for r in rows(data / "covid-qa" / "queries-train.jsonl.gz")})
+    ]
     blocks += [("", text) for text in prose(data)[::4]]
     found += [(t, p.strip()) for t, text in blocks for p in text.split("\n\n") if 250 <= len(p) <= 1100]
     return found
@@ -152,7 +165,8 @@ def instructions(data: Path) -> list[list[tuple[str, str]]]:
             tasks.setdefault("seed", []).append((ask, row["output"].strip()))
     tasks["gsm8k"] = [(r["input"], r["output"]) for r in rows(data / "gsm8k" / "examples-train.jsonl.gz")]
     tasks["snips"] = [
-        (r["input"], json.dumps(r["output"], ensure_ascii=False)) for r in rows(data / "snips-json" / "examples-train.jsonl.gz")
+        (r["input"], json.dumps(r["output"], ensure_ascii=False))
+        for r in rows(data / "snips-json" / "examples-train.jsonl.gz")
     ]
     tasks["closed"] = [(q, a) for r in readings(data) if len(r.asked) == 1 for q, a in r.asked if len(a) < 80]
     return [t for t in tasks.values() if t]

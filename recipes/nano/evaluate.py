@@ -21,7 +21,6 @@ from graft.backends.generate_transformers import TransformersGenerator
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.correctness import exact_match, token_f1
 from graft.protocols import Generator
-
 from recipes.nano.measure import Case, suites
 
 CITATION = re.compile(r"\s*\[(\d+)\]")
@@ -58,7 +57,9 @@ def score(cases: Sequence[Case], answers: Sequence[str]) -> Score:
         n=len(cases),
         em=mean([0.0 if refused[i] else exact_match(plain[i], cases[i].golds) for i in known]),
         f1=mean([0.0 if refused[i] else token_f1(plain[i], cases[i].golds) for i in known]),
-        cited=mean([float({int(n) for n in CITATION.findall(answers[i])} == {cases[i].place}) for i in placed]),
+        cited=mean(
+            [float({int(n) for n in CITATION.findall(answers[i])} == {cases[i].place}) for i in placed]
+        ),
         refused=mean([float(r) for r in refused]) or 0.0,
     )
 
@@ -71,24 +72,34 @@ def abstention_f1(told: Score, untold: Score) -> float:
     return round(100 * 2 * right / max(1e-9, 2 * right + wrong + missed), 1)
 
 
-def evaluate(generator: Generator, cases: dict[str, list[Case]], keep: Path | None = None) -> dict[str, Score]:
+def evaluate(
+    generator: Generator, cases: dict[str, list[Case]], keep: Path | None = None
+) -> dict[str, Score]:
     """Ask every suite and score it; `keep` receives one line an answer."""
     scores = {}
     for name, suite in cases.items():
-        answers = [g.text.strip() for g in generator.generate([c.prompt for c in suite], max_tokens=MAX_TOKENS)]
+        answers = [
+            g.text.strip() for g in generator.generate([c.prompt for c in suite], max_tokens=MAX_TOKENS)
+        ]
         scores[name] = score(suite, answers)
         print(f"{name:36} {json.dumps(asdict(scores[name]))}", flush=True)
         if keep:
             with keep.open("a", encoding="utf-8") as lines:
                 for case, answer in zip(suite, answers, strict=True):
                     asked = case.prompt[-1].content.rpartition("Question: ")[2]
-                    lines.write(json.dumps({"set": name, "question": asked, "golds": case.golds, "answer": answer}) + "\n")
+                    lines.write(
+                        json.dumps({"set": name, "question": asked, "golds": case.golds, "answer": answer})
+                        + "\n"
+                    )
     return scores
 
 
 def table(scores: dict[str, Score], baseline: dict[str, Score]) -> str:
     """Render both as a Markdown table for the model card."""
-    rows = ["| set | n | EM | F1 | cited | refused | extractive EM | F1 | refused |", "|---|---|---|---|---|---|---|---|---|"]
+    rows = [
+        "| set | n | EM | F1 | cited | refused | extractive EM | F1 | refused |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for name, s in scores.items():
         b = baseline.get(name)
         cells = [s.n, s.em, s.f1, s.cited, s.refused, *((b.em, b.f1, b.refused) if b else ("", "", ""))]
@@ -97,13 +108,17 @@ def table(scores: dict[str, Score], baseline: dict[str, Score]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default="nano", help='a model folder, "nano", or "extractive"')
     parser.add_argument("--adapter", default="", help="a peft adapter folder")
     parser.add_argument("--data", type=Path, default=None, help="the folder of public data sets")
     parser.add_argument("--count", type=int, default=300, help="questions a set")
     parser.add_argument("--only", default="", help="measure only sets whose name contains this")
-    parser.add_argument("--out", type=Path, default=None, help="write the scores here, and the answers beside it")
+    parser.add_argument(
+        "--out", type=Path, default=None, help="write the scores here, and the answers beside it"
+    )
     args = parser.parse_args()
     options = TransformersGenerator.Options(model=args.model, adapter=args.adapter)
     generator = ExtractiveGenerator() if args.model == "extractive" else TransformersGenerator(options)

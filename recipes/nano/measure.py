@@ -12,10 +12,9 @@ from pathlib import Path
 
 from graft.generation import prompts
 from graft.types import Context, Message, Passage
-
 from recipes.nano import corpora
 from recipes.nano.documents import make_world
-from recipes.nano.questions import _cited, turns
+from recipes.nano.questions import plain, turns
 
 WINDOW = 900  # characters of a paper shown for a covid-qa question, the answer at a random place inside
 
@@ -30,22 +29,32 @@ class Case:
     place: int | None = None
 
 
-def _case(question: str, passages: Sequence[tuple[str, str]], golds: Iterable[str], place: int | None = None) -> Case:
+def _case(
+    question: str, passages: Sequence[tuple[str, str]], golds: Iterable[str], place: int | None = None
+) -> Case:
     shown = Context(tuple(Passage(title, 0, len(text), text, title) for title, text in passages))
     return Case(tuple(prompts.build(question, shown)), tuple(golds), place)
 
 
-def programmatic(count: int, *, passages: int = 5, known: bool = True, seed: int = 20261121) -> Iterator[Case]:
+def programmatic(
+    count: int, *, passages: int = 5, known: bool = True, seed: int = 20261121
+) -> Iterator[Case]:
     """One question each about `count` fresh worlds in wordings that training never saw; gold at any place."""
     made = 0
     for trial in range(count * 4):
         rng = random.Random(f"measure:{seed}:{trial}")
         world = make_world(rng, "heldout", passages, 4)
-        asked = [t for t in turns(rng, world, "heldout", _cited, 0.0 if known else 1.0) if (t.value is not None) == known]
+        asked = [
+            t
+            for t in turns(rng, world, "heldout", plain, 0.0 if known else 1.0)
+            if (t.value is not None) == known
+        ]
         if not asked:
             continue
         turn = asked[0]
-        shown = Context(tuple(Passage(p.title, 0, len(p.text), p.text, p.title, p.headings) for p in world.passages))
+        shown = Context(
+            tuple(Passage(p.title, 0, len(p.text), p.text, p.title, p.headings) for p in world.passages)
+        )
         place = None if turn.place is None else turn.place + 1
         yield Case(tuple(prompts.build(turn.question, shown)), (turn.value,) if turn.value else (), place)
         made += 1
@@ -70,7 +79,9 @@ def covid(data: Path, count: int) -> list[Case]:
     for row in corpora.rows(data / "covid-qa" / "queries-dev.jsonl.gz"):
         paper = corpus[row["relevant"][0]]
         shift = random.Random(row["id"]).uniform(0.1, 0.8)
-        text = corpora.window(paper["text"], row["answer_start"], max(WINDOW, 2 * len(row["answers"][0])), shift)
+        text = corpora.window(
+            paper["text"], row["answer_start"], max(WINDOW, 2 * len(row["answers"][0])), shift
+        )
         found.append(_case(row["question"], [(paper["title"], text)], row["answers"]))
     return _spread(found, count)
 
@@ -87,7 +98,11 @@ def refusable(data: Path, name: str, *, known: bool, distractors: int = 0) -> li
         ids += [d for d in rng.sample(sorted(corpus), distractors) if d not in ids]
         rng.shuffle(ids)
         place = ids.index(row["context_ids"][0]) + 1 if len(row["context_ids"]) == 1 else None
-        found.append(_case(row["question"], [(corpus[d]["title"], corpus[d]["text"]) for d in ids], row["answers"], place))
+        found.append(
+            _case(
+                row["question"], [(corpus[d]["title"], corpus[d]["text"]) for d in ids], row["answers"], place
+            )
+        )
     return found
 
 

@@ -10,10 +10,11 @@ Shapes: B rows, L tokens a row, D hidden, H heads, K head width, V vocabulary.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812  (as everywhere in PyTorch)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,29 @@ class Shape:
     def as_dict(self) -> dict[str, float]:
         """Plain values, for checkpoints and for config.json."""
         return asdict(self)
+
+
+POINTING_LAYER, POINTING_WEIGHT = (
+    3,
+    0.3,
+)  # whose head 0 is told where answers stand; layers after it use what it finds
+
+
+class Picks(NamedTuple):
+    """Positions that reach the output head, all (N,): flat position, its next token, its weight in the loss."""
+
+    position: Tensor
+    target: Tensor
+    weight: Tensor
+
+
+class Points(NamedTuple):
+    """Where answers are copied from: flat query positions (M,), up to three places in the row (M, 3) with -1 for none,
+    weights (M,) that sum to 1 or are all 0."""
+
+    query: Tensor
+    keys: Tensor
+    weight: Tensor
 
 
 def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
@@ -67,16 +91,17 @@ class Block(nn.Module):
         self.up_proj = nn.Linear(d, shape.ffn, bias=False)
         self.down_proj = nn.Linear(shape.ffn, d, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Map (B, L, D) to (B, L, D); attention is causal over the whole row."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Map (B, L, D) to (B, L, D), causal over the whole row; also return head 0's query and key, (B, L, K)."""
         b, length, d = x.shape
         heads = (b, length, self.shape.heads, self.shape.head_dim)
         h = rms_norm(x, self.input_layernorm)
         q, k, v = (p(h).view(heads).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        a = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True)
+        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
+        a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.o_proj(a.transpose(1, 2).reshape(b, length, d))
         h = rms_norm(x, self.post_attention_layernorm)
-        return x + self.down_proj(F.silu(self.gate_proj(h)) * self.up_proj(h))
+        return x + self.down_proj(F.silu(self.gate_proj(h)) * self.up_proj(h)), q[:, 0], k[:, 0]
 
 
 class Nano(nn.Module):
@@ -110,24 +135,48 @@ class Nano(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map token ids (B, L) to normed hidden states (B, L, D)."""
+        return self._run(ids)[0]
+
+    def _run(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the hidden states (B, L, D), and query and key of the pointing head (B, L, K)."""
         length = ids.shape[1]
         x = F.embedding(ids, self.embed)
         cos, sin = self.cos[:length].to(x.dtype), self.sin[:length].to(x.dtype)
-        for block in self.blocks:
-            x = block(x, cos, sin)
-        return rms_norm(x, self.norm)
+        pointing = (x, x)
+        for place, block in enumerate(self.blocks):
+            x, q, k = block(x, cos, sin)
+            if place == min(POINTING_LAYER, len(self.blocks) - 1):
+                pointing = (q, k)
+        return rms_norm(x, self.norm), *pointing
 
-    def loss(self, ids: Tensor, pick: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weighted cross-entropy at the picked positions, and the plain mean over those of top weight.
+    def loss(self, ids: Tensor, picks: Picks, points: Points) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the loss to minimise; the mean cross-entropy over answers; the mean pointing loss.
 
-        `ids` (B, L); `pick` (N,) flat positions whose next token is predicted; `target` (N,); `weight` (N,), fp32.
-        The head costs a sixth of the network, so positions without a loss never reach it.
+        The output head costs a sixth of the network, so positions without a loss never reach it.
         """
-        hidden = self(ids).reshape(-1, self.shape.hidden)[pick]
-        logits = F.linear(hidden, self.embed).float()
-        each = F.cross_entropy(logits, target, reduction="none")
-        top = (weight >= weight.max()).float()
-        return (each * weight).sum(), ((each * top).sum() / top.sum()).detach()
+        hidden, q, k = self._run(ids)
+        logits = F.linear(hidden.reshape(-1, self.shape.hidden)[picks.position], self.embed).float()
+        each = F.cross_entropy(logits, picks.target, reduction="none")
+        top = (picks.weight >= picks.weight.max()).float()
+        pointing = point_loss(q, k, points)
+        total = (each * picks.weight).sum() + POINTING_WEIGHT * pointing
+        return total, ((each * top).sum() / top.sum()).detach(), pointing.detach()
+
+
+def point_loss(q: Tensor, k: Tensor, points: Points) -> Tensor:
+    """How much attention of one head misses where the answer stands: the mean of -log(attention mass on it).
+
+    `q`, `k` (B, L, K) of that head. Told where to look, a reader learns to retrieve in a fraction of the tokens that it
+    takes to find out from the answers alone (LOG.md); the weights it leaves are those of a plain decoder.
+    """
+    length = q.shape[1]
+    row, at = points.query // length, points.query % length
+    scores = torch.einsum("mk,mlk->ml", q.reshape(-1, q.shape[-1])[points.query], k[row]).float()
+    scores = scores / q.shape[-1] ** 0.5
+    ahead = torch.arange(length, device=q.device)[None] > at[:, None]
+    share = scores.masked_fill(ahead, -1e9).log_softmax(-1)
+    found = share.gather(1, points.keys.clamp(min=0)).masked_fill(points.keys < 0, -1e9)
+    return -(found.logsumexp(-1) * points.weight).sum()
 
 
 def to_llama_state(model: Nano) -> dict[str, Tensor]:

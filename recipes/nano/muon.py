@@ -9,7 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # the quintic of the Muon post: fastest slope at zero, converges to [0.7, 1.2]
+COEFFICIENTS = (
+    3.4445,
+    -4.7750,
+    2.0315,
+)  # the quintic of the Muon post: fastest slope at zero, converges to [0.7, 1.2]
 
 
 def orthogonalise(g: Tensor, steps: int = 5) -> Tensor:
@@ -29,11 +33,13 @@ def orthogonalise(g: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum with Nesterov look-ahead, orthogonalised, scaled by sqrt(max(1, rows / cols))."""
 
-    def __init__(self, params: list[Tensor], lr: float = 0.02, momentum: float = 0.95, decay: float = 0.01) -> None:
+    def __init__(
+        self, params: list[Tensor], lr: float = 0.02, momentum: float = 0.95, decay: float = 0.01
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """Update every matrix that has a gradient."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[Tensor]] = {}

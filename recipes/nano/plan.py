@@ -14,7 +14,6 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from graft.types import Message
-
 from recipes.nano import corpora, reading, stream
 from recipes.nano.stream import Batch, Source
 
@@ -29,9 +28,17 @@ class Stage:
 
 
 STAGES = (
-    Stage(0.15, ((1.0, 16, 256),), {"dense": 0.8, "cloze": 0.15, "language": 0.05}),
-    Stage(0.40, ((0.4, 16, 256), (0.6, 8, 512)), {"dense": 0.2, "worlds": 0.45, "cloze": 0.22, "reading": 0.05, "plain": 0.03, "language": 0.05}),
-    Stage(1.00, ((0.45, 16, 512), (0.45, 8, 1024), (0.1, 4, 2048)), {"worlds": 0.56, "cloze": 0.22, "reading": 0.13, "plain": 0.05, "language": 0.04}),
+    Stage(0.18, ((1.0, 16, 256),), {"dense": 0.8, "cloze": 0.15, "language": 0.05}),
+    Stage(
+        0.55,
+        ((0.4, 16, 256), (0.6, 8, 512)),
+        {"dense": 0.2, "worlds": 0.45, "cloze": 0.22, "reading": 0.05, "plain": 0.03, "language": 0.05},
+    ),
+    Stage(
+        1.00,
+        ((0.15, 32, 256), (0.45, 16, 512), (0.34, 8, 1024), (0.06, 4, 2048)),
+        {"worlds": 0.54, "cloze": 0.24, "reading": 0.14, "plain": 0.05, "language": 0.03},
+    ),
 )
 
 
@@ -60,7 +67,9 @@ def _real_chats(tokenizer: Tokenizer, data: Path) -> dict[str, Source]:
     return {name: stream.chats(tokenizer, make) for name, make in makers.items()}
 
 
-def batch_at(seed: int, step: int, progress: float, found: Mapping[str, Source], stages: tuple[Stage, ...] = STAGES) -> Batch:
+def batch_at(
+    seed: int, step: int, progress: float, found: Mapping[str, Source], stages: tuple[Stage, ...] = STAGES
+) -> Batch:
     """Return the batch of a step: a pure function of its arguments."""
     stage = next(s for s in stages if progress < s.until or s is stages[-1])
     rng = random.Random(f"{seed}:{step}")

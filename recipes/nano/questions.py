@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905  (word lists are read as text)
 """Chats over a world: questions in many wordings, answers in the form that the system turn asks for.
 
 The default form is the shortest: the value and the place of its passage, `$1,200 [2]`, or `I don't know.`. Every
@@ -11,27 +12,55 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from graft import types
 from graft.generation import prompts
-from graft.types import Message
-
+from graft.types import Context, Message
 from recipes.nano import words
-from recipes.nano.documents import Fact, Passage, World, fill, make_world
+from recipes.nano.documents import Passage, World, make_world
+from recipes.nano.layouts import Fact, fill
 from recipes.nano.relations import Relation, Split
 
 UNKNOWN = "I don't know."
 PARAPHRASES = (
     "Answer from the passages and cite them like [1]. If they do not tell, reply: I don't know.",
-    "You are a helpful assistant. Use only the passages given and cite the one you used. Say \"I don't know.\" if they do not tell.",
+    'You are a helpful assistant. Use only the passages given and cite the one you used. Say "I don\'t know." if they do not tell.',
     "Read the passages and answer briefly with a citation. If you cannot tell, reply: I don't know.",
     "You answer questions about a team's documents. Cite the passage in brackets. When unsure, reply: I don't know.",
     "Use only the passages. Cite like [1].",
 )
-SENTENCE = ("Answer in a full sentence.", "Reply with one complete sentence.", "Use a full sentence.", "Write a whole sentence as the answer.")
-BARE = ("Do not cite.", "Give only the answer, without a citation.", "No citations, please.", "Answer in as few words as possible and do not cite.")
+SENTENCE = (
+    "Answer in a full sentence.",
+    "Reply with one complete sentence.",
+    "Use a full sentence.",
+    "Write a whole sentence as the answer.",
+)
+BARE = (
+    "Do not cite.",
+    "Give only the answer, without a citation.",
+    "No citations, please.",
+    "Answer in as few words as possible and do not cite.",
+)
 BULLET = ("Answer as a bullet point.", "Reply with a single bullet.", "Start the answer with a dash.")
 KEYS = "answer result value reply response text solution output finding fact".split()
 SOURCES = "source passage ref cite evidence origin from citation".split()
-OPENERS = ("", "", "", "", "", "", "", "", "", "Please tell me: ", "Quick question: ", "Hello, ", "I would like to know: ", "One more: ")
+OPENERS = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "Please tell me: ",
+    "Quick question: ",
+    "Hello, ",
+    "I would like to know: ",
+    "One more: ",
+)
+FOLLOW_SAME = ("And the {n}?", "What about the {n}?", "And its {n}?", "Also the {n}, please.")
+FOLLOW_RIVAL = ("And {e}?", "What about {e}?", "And for {e}?", "The same for {e}, please.")
 REVERSE = {
     "train": ("Which {k} has the {n} {v}?", "Whose {n} is {v}?", "{v} is the {n} of which {k}?", "Find the {k} with the {n} {v}.", "Which {k} is listed with {n} {v}?"),
     "heldout": ("To which {k} does the {n} {v} belong?", "Name the {k} whose {n} is {v}."),
@@ -48,7 +77,27 @@ class Turn:
     place: int | None
 
 
-Form = Callable[[Relation, str, str | None, int | None], str]
+@dataclass(frozen=True)
+class Reply:
+    """What an answer has to say: the value of a thing's attribute and its passage (from 0); None when untold."""
+
+    relation: Relation
+    entity: str
+    value: str | None
+    place: int | None
+
+    @property
+    def said(self) -> str:
+        """The value, or that it is not known."""
+        return UNKNOWN if self.value is None else self.value
+
+    @property
+    def cited(self) -> str:
+        """The default answer."""
+        return UNKNOWN if self.value is None or self.place is None else f"{self.value} [{self.place + 1}]"
+
+
+Form = Callable[[Reply], str]
 
 
 def user_turn(passages: Sequence[Passage], question: str) -> str:
@@ -56,41 +105,35 @@ def user_turn(passages: Sequence[Passage], question: str) -> str:
     asked = prompts.QUESTION_PREFIX + question
     if not passages:
         return asked
-    blocks = [prompts.PASSAGES_HEADING]
-    for n, p in enumerate(passages, start=1):
-        label = " > ".join(part for part in (p.title, *p.headings) if part)
-        blocks.append(f"[{n}] {label}".rstrip() + "\n" + prompts.fence(p.text.strip()))
-    return "\n\n".join([*blocks, asked])
+    shown = Context(tuple(types.Passage("", 0, 0, p.text, p.title, p.headings) for p in passages))
+    return f"{prompts.render_passages(shown)}\n\n{asked}"
 
 
-def _cited(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
-    return UNKNOWN if value is None else f"{value} [{place + 1}]"
+def plain(reply: Reply) -> str:
+    """The default form: the value and its citation."""
+    return reply.cited
 
 
-def _bare(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
-    return UNKNOWN if value is None else value
-
-
-def _sentence(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
-    if value is None:
+def _sentence(reply: Reply) -> str:
+    if reply.value is None or reply.place is None:
         return UNKNOWN
-    return f"{fill(relation.said[0], entity, value)} [{place + 1}]"
+    return f"{fill(reply.relation.said[0], reply.entity, reply.value)} [{reply.place + 1}]"
 
 
 def _json_form(key: str, source: str | None) -> Form:
-    def form(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
-        body: dict[str, object] = {key: UNKNOWN if value is None else value}
+    def form(reply: Reply) -> str:
+        body: dict[str, object] = {key: reply.said}
         if source:
-            body[source] = None if place is None else place + 1
+            body[source] = None if reply.place is None else reply.place + 1
         return json.dumps(body, ensure_ascii=False)
 
     return form
 
 
 def _lines_form(key: str, source: str) -> Form:
-    def form(relation: Relation, entity: str, value: str | None, place: int | None) -> str:
-        where = "none" if place is None else f"[{place + 1}]"
-        return f"{key}: {UNKNOWN if value is None else value}\n{source}: {where}"
+    def form(reply: Reply) -> str:
+        where = "none" if reply.place is None else f"[{reply.place + 1}]"
+        return f"{key}: {reply.said}\n{source}: {where}"
 
     return form
 
@@ -103,28 +146,37 @@ def _styled(rng: random.Random) -> tuple[str, Form]:
     if roll < 0.28:
         return rng.choice(SENTENCE), _sentence
     if roll < 0.42:
-        return rng.choice(BARE), _bare
+        return rng.choice(BARE), lambda reply: reply.said
     if roll < 0.54:
-        return rng.choice(BULLET), lambda r, e, v, p: "- " + _cited(r, e, v, p)
+        return rng.choice(BULLET), lambda reply: f"- {reply.cited}"
     if roll < 0.68:
-        return rng.choice((f"Reply in JSON with the keys {key} and {source}.", f'Answer as {{"{key}": ..., "{source}": passage number}}.')), _json_form(key, source)
+        asks = (
+            f"Reply in JSON with the keys {key} and {source}.",
+            f'Answer as {{"{key}": ..., "{source}": passage number}}.',
+        )
+        return rng.choice(asks), _json_form(key, source)
     if roll < 0.76:
-        return rng.choice((f"Reply in JSON with the key {key}.", f"Return a JSON object with one key, {key}.")), _json_form(key, None)
+        asks = (f"Reply in JSON with the key {key}.", f"Return a JSON object with one key, {key}.")
+        return rng.choice(asks), _json_form(key, None)
     if roll < 0.9:
         key, source = key.capitalize(), source.capitalize()
-        return rng.choice((f"Answer in two lines: {key} and {source}.", f"Use this format:\n{key}: ...\n{source}: [n]")), _lines_form(key, source)
-    upper = rng.random() < 0.5
-    return ("Answer in capital letters.", "UPPER CASE ONLY.")[rng.randint(0, 1)] if upper else f"Begin every answer with {key.upper()}:", (
-        (lambda r, e, v, p: _cited(r, e, v and v.upper(), p)) if upper else (lambda r, e, v, p: f"{key.upper()}: {_cited(r, e, v, p)}")
-    )
+        asks = (f"Answer in two lines: {key} and {source}.", f"Use this format:\n{key}: ...\n{source}: [n]")
+        return rng.choice(asks), _lines_form(key, source)
+    if rng.random() < 0.5:
+        return ("Answer in capital letters.", "UPPER CASE ONLY.")[rng.randint(0, 1)], _upper
+    return f"Begin every answer with {key.upper()}:", lambda reply: f"{key.upper()}: {reply.cited}"
 
 
-def draw_system(rng: random.Random, plain: float = 0.75) -> tuple[str | None, Form]:
-    """Draw a system turn (None: absent) and the form of the answers; `plain` is the share without a style."""
+def _upper(reply: Reply) -> str:
+    return reply.cited if reply.value is None else reply.cited.upper()
+
+
+def draw_system(rng: random.Random, unstyled: float = 0.75) -> tuple[str | None, Form]:
+    """Draw a system turn (None: absent) and the form of the answers; `unstyled` is the share without a style."""
     roll = rng.random()
     base = prompts.CONTRACT if roll < 0.78 else None if roll < 0.84 else rng.choice(PARAPHRASES)
-    if rng.random() < plain:
-        return base, _cited
+    if rng.random() < unstyled:
+        return base, plain
     style, form = _styled(rng)
     return f"{base or prompts.CONTRACT}\n{style}", form
 
@@ -133,14 +185,20 @@ def _word_question(rng: random.Random, text: str) -> str:
     """Vary a question's surface: an opener, lower case, no question mark."""
     opener = rng.choice(OPENERS)
     if opener:
-        text = opener + (text[:1].lower() + text[1:] if text.split(" ")[0] in ("What", "Where", "Who", "When", "How", "Which") else text)
+        text = opener + (
+            text[:1].lower() + text[1:]
+            if text.partition(" ")[0] in ("What", "Where", "Who", "When", "How", "Which")
+            else text
+        )
     roll = rng.random()
     if roll < 0.06:
         return text.rstrip("?.").lower()
     return text.rstrip("?") if roll < 0.1 else text
 
 
-def turns(rng: random.Random, world: World, split: Split, form: Form, unknown: float, rounds: int = 1) -> Iterator[Turn]:
+def turns(
+    rng: random.Random, world: World, split: Split, form: Form, unknown: float, rounds: int = 1
+) -> Iterator[Turn]:
     """Yield questions about a world, in random order, the share `unknown` untold; `rounds` asks for each fact again."""
     told, untold = [], list(world.untold)
     for _ in range(rounds):
@@ -151,25 +209,72 @@ def turns(rng: random.Random, world: World, split: Split, form: Form, unknown: f
             if not told:
                 return
             _, entity, relation = untold.pop()
-            yield Turn(_word_question(rng, fill(rng.choice(relation.asked), entity, "")), form(relation, entity, None, None), None, None)
+            yield Turn(
+                _word_question(rng, fill(rng.choice(relation.asked), entity, "")),
+                form(Reply(relation, entity, None, None)),
+                None,
+                None,
+            )
             continue
         fact = told.pop()
-        if values.count(fact.value) == 1 and fact.relation.value not in ("state", "day", "month", "colour") and rng.random() < 0.08:
+        if (
+            values.count(fact.value) == 1
+            and fact.relation.value not in ("state", "day", "month", "colour")
+            and rng.random() < 0.08
+        ):
             yield _reverse(rng, fact, split, form)
             continue
         question = fill(rng.choice(fact.relation.asked), fact.entity, "")
-        yield Turn(_word_question(rng, question), form(fact.relation, fact.entity, fact.value, fact.passage), fact.value, fact.passage)
+        yield _turn(_word_question(rng, question), fact, form)
+        if split == "train" and rng.random() < 0.07:
+            yield from _follow_up(rng, world, fact, form)
+
+
+def _turn(question: str, fact: Fact, form: Form) -> Turn:
+    return Turn(
+        question, form(Reply(fact.relation, fact.entity, fact.value, fact.passage)), fact.value, fact.passage
+    )
+
+
+def _follow_up(rng: random.Random, world: World, fact: Fact, form: Form) -> Iterator[Turn]:
+    """Ask on in the way of a conversation: the same thing's other attribute, or another thing's same attribute."""
+    same = [f for f in world.facts if f.entity == fact.entity and f.relation.noun != fact.relation.noun]
+    rival = [f for f in world.facts if f.entity != fact.entity and f.relation.noun == fact.relation.noun]
+    if same and rng.random() < 0.5:
+        other = rng.choice(same)
+        yield _turn(rng.choice(FOLLOW_SAME).replace("{n}", other.relation.noun), other, form)
+    elif rival:
+        other = rng.choice(rival)
+        yield _turn(rng.choice(FOLLOW_RIVAL).replace("{e}", other.entity), other, form)
 
 
 def _reverse(rng: random.Random, fact: Fact, split: Split, form: Form) -> Turn:
     """Ask for the thing by its value."""
-    asked = rng.choice(REVERSE[split]).replace("{k}", fact.kind).replace("{n}", fact.relation.noun).replace("{v}", fact.value)
-    relation = Relation(fact.kind, "", (f"The {fact.kind} with the {fact.relation.noun} {fact.value} is {{v}}.",), ())
-    return Turn(asked[:1].upper() + asked[1:], form(relation, "", fact.entity, fact.passage), fact.entity, fact.passage)
+    asked = (
+        rng.choice(REVERSE[split])
+        .replace("{k}", fact.kind)
+        .replace("{n}", fact.relation.noun)
+        .replace("{v}", fact.value)
+    )
+    relation = Relation(
+        fact.kind, "", (f"The {fact.kind} with the {fact.relation.noun} {fact.value} is {{v}}.",), ()
+    )
+    return Turn(
+        asked[:1].upper() + asked[1:],
+        form(Reply(relation, "", fact.entity, fact.passage)),
+        fact.entity,
+        fact.passage,
+    )
 
 
 def make_chat(
-    rng: random.Random, split: Split, passages: int, facts_each: int, fillers: Sequence[str] = (), *, dense: bool = False
+    rng: random.Random,
+    split: Split,
+    passages: int,
+    facts_each: int,
+    fillers: Sequence[str] = (),
+    *,
+    dense: bool = False,
 ) -> tuple[list[Message], list[Turn]]:
     """Draw a world and a chat of all the questions it offers; whoever packs it cuts whole turns off the end.
 
@@ -178,7 +283,7 @@ def make_chat(
     world = make_world(rng, split, passages, facts_each, fillers)
     system, form = draw_system(rng)
     if dense and rng.random() < 0.7:
-        system, form = None, _cited
+        system, form = None, plain
     unknown = rng.choice((0.0, 0.0, 0.15)) if dense else rng.choice((0.0, 0.2, 0.25, 0.4))
     asked = list(turns(rng, world, split, form, unknown, rounds=2))
     return to_chat(system, world.passages, asked), asked

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from graft.generation import prompts
 from graft.types import Message
-
 from recipes.nano.cloze import clozes
 from recipes.nano.corpora import Reading
 from recipes.nano.documents import Passage
-from recipes.nano.questions import UNKNOWN, Turn, draw_system, to_chat
+from recipes.nano.questions import Form, Reply, Turn, draw_system, to_chat
 from recipes.nano.relations import Relation
 
 Titled = tuple[str, str]  # (title, text)
+SPAN = Relation("", "", ("{v}",), ())
 
 
 def _passage(rng: random.Random, titled: Titled) -> Passage:
@@ -22,12 +22,19 @@ def _passage(rng: random.Random, titled: Titled) -> Passage:
     return Passage(title if rng.random() < 0.85 else "", (), text)
 
 
-def _place(rng: random.Random, gold: Sequence[Titled], others: Sequence[Titled]) -> tuple[list[Passage], list[int]]:
+def _place(
+    rng: random.Random, gold: Sequence[Titled], others: Sequence[Titled]
+) -> tuple[list[Passage], list[int]]:
     """Shuffle gold passages among the others; return all, and where each gold one went."""
     order = list(range(len(gold) + len(others)))
     rng.shuffle(order)
     everything = [*gold, *others]
     return [_passage(rng, everything[i]) for i in order], [order.index(g) for g in range(len(gold))]
+
+
+def _turn(question: str, value: str | None, place: int | None, form: Form) -> Turn:
+    """A turn whose answer is a span of the text: as a sentence it is the span alone."""
+    return Turn(question, form(Reply(SPAN, "", value, place)), value, place)
 
 
 def cloze_chat(rng: random.Random, pool: Sequence[Titled], budget: int) -> list[Message]:
@@ -50,20 +57,23 @@ def cloze_chat(rng: random.Random, pool: Sequence[Titled], budget: int) -> list[
 
 
 def _ask_about(
-    rng: random.Random, shown: Sequence[Titled], passages: Sequence[Passage], places: Sequence[int], hidden: Sequence[Titled], budget: int
+    rng: random.Random,
+    shown: Sequence[Titled],
+    passages: Sequence[Passage],
+    places: Sequence[int],
+    hidden: Sequence[Titled],
+    budget: int,
 ) -> list[Message]:
-    system, form = draw_system(rng, plain=0.85)
-    nothing = Relation("", "", ("{v}",), ())
+    system, form = draw_system(rng, unstyled=0.85)
     asked: list[Turn] = []
     for (_, text), place in zip(shown, places, strict=True):
-        for c in clozes(rng, text, max(2, budget // 90 // len(shown))):
-            asked.append(Turn(c.question, form(nothing, "", c.answer, place), c.answer, place))
+        made = clozes(rng, text, max(2, budget // 90 // len(shown)))
+        asked += [_turn(c.question, c.answer, place, form) for c in made]
     told = " ".join(text for _, text in shown)
     unknown = rng.choice((0.0, 0.15, 0.25)) if hidden else 0.0
     for _ in range(round(len(asked) * unknown)):
-        for c in clozes(rng, rng.choice(hidden)[1], 1):
-            if c.answer not in told:
-                asked.append(Turn(c.question, form(nothing, "", None, None), None, None))
+        made = clozes(rng, rng.choice(hidden)[1], 1)
+        asked += [_turn(c.question, None, None, form) for c in made if c.answer not in told]
     rng.shuffle(asked)
     return to_chat(system, passages, asked)
 
@@ -84,16 +94,14 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> li
             others.append((extra.title, text))
             room -= len(text)
     passages, places = _place(rng, chosen, others if rng.random() < 0.85 else [])
-    where = {title_text: place for title_text, place in zip(chosen, places, strict=True)}
-    system, form = draw_system(rng, plain=0.9)
-    nothing = Relation("", "", ("{v}",), ())
-    asked = []
+    where = dict(zip(chosen, places, strict=True))
+    system, form = draw_system(rng, unstyled=0.9)
+    asked: list[Turn] = []
     for r in asked_of:
         place = where.get((r.title, r.text))
         extra_turns = [(c.question, c.answer) for c in clozes(rng, r.text, 2)] if place is not None else []
         for question, answer in [*r.asked[:8], *extra_turns]:
-            known = answer if place is not None else None
-            asked.append(Turn(question, form(nothing, "", known, place), known, place))
+            asked.append(_turn(question, answer if place is not None else None, place, form))
     rng.shuffle(asked)
     return to_chat(system, passages, asked)
 
@@ -106,6 +114,3 @@ def plain_chat(rng: random.Random, tasks: Sequence[Sequence[tuple[str, str]]]) -
     for request, answer in rng.sample(task, min(len(task), 24)):
         chat += [Message("user", prefix + request), Message("assistant", answer)]
     return chat
-
-
-__all__ = ["UNKNOWN", "cloze_chat", "plain_chat", "reading_chat"]

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905  (word lists are read as text)
 """The catalogue of what programmatic documents say: kinds of thing, relations, and their wordings.
 
 `relations.txt` holds the hand-written ones. Beside them stand open attributes, composed from a modifier and a noun

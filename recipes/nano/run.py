@@ -21,11 +21,18 @@ import torch
 from tokenizers import Tokenizer
 
 from recipes.nano import card, circuit, corpora, evaluate, export, measure, plan, stream, tokenizer, train
-from recipes.nano.model import Nano, Shape
+from recipes.nano.model import Nano, Picks, Points, Shape
 from recipes.nano.questions import make_chat
 
-PEAK_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L4": 121.0}  # dense bf16, from the makers' data sheets
-TABLE_STD = 0.05  # of the embedding at the start: large beside AdamW's steps, or the planted heads wash out (LOG.md)
+PEAK_TFLOPS = {
+    "H100": 989.0,
+    "H200": 989.0,
+    "A100": 312.0,
+    "L4": 121.0,
+}  # dense bf16, from the makers' data sheets
+TABLE_STD = (
+    0.05  # of the embedding at the start: large beside AdamW's steps, or the planted heads wash out (LOG.md)
+)
 
 
 def tokenizer_texts(data: Path | None, seed: int) -> Iterator[str]:
@@ -65,14 +72,19 @@ def steps_for(minutes: float, model: Nano, device: str, stages: tuple[plan.Stage
     Compiled steps are faster, so the plan ends somewhat early rather than late.
     """
     ids = torch.randint(5, model.shape.vocab, (8, 512), device=device)
-    pick = torch.arange(ids.numel() // 2, device=device)
-    weight = torch.full((pick.numel(),), 1.0 / pick.numel(), device=device)
+    half = torch.arange(ids.numel() // 2, device=device)
+    picks = Picks(half, ids.view(-1)[half], torch.full((half.numel(),), 1.0 / half.numel(), device=device))
+    points = Points(
+        half[:64],
+        torch.zeros(64, 3, dtype=torch.long, device=device),
+        torch.full((64,), 1 / 64, device=device),
+    )
     probe = Nano(model.shape).to(device)
     optims = train.optimisers(probe, train.Settings(steps=1))
     began = time.monotonic()
     for _ in range(4):
-        with torch.autocast(device.split(":")[0], torch.bfloat16):
-            probe.loss(ids, pick, ids.view(-1)[pick], weight)[0].backward()
+        with torch.autocast(device.partition(":")[0], torch.bfloat16):
+            probe.loss(ids, picks, points)[0].backward()
         for optim in optims:
             optim.step()
             optim.zero_grad()
@@ -86,7 +98,9 @@ def steps_for(minutes: float, model: Nano, device: str, stages: tuple[plan.Stage
 
 def flops_per_token(shape: Shape, length: int) -> float:
     """Training FLOPs a token: 6 per weight in a matrix product, and attention's 12 * layers * hidden * length / 2."""
-    matrices = shape.layers * (4 * shape.hidden**2 + 3 * shape.hidden * shape.ffn) + shape.vocab * shape.hidden
+    matrices = (
+        shape.layers * (4 * shape.hidden**2 + 3 * shape.hidden * shape.ffn) + shape.vocab * shape.hidden
+    )
     return 6.0 * matrices + 6.0 * shape.layers * shape.hidden * length
 
 
@@ -97,7 +111,9 @@ def report(line: str, shape: Shape, device: str, path: Path) -> None:
         name = torch.cuda.get_device_name(device)
         peak = next((v for k, v in PEAK_TFLOPS.items() if k in name), None)
         if peak:
-            row["mfu_percent"] = round(row["tok_s"] * flops_per_token(shape, row["shape"][1]) / peak / 1e10, 2)
+            row["mfu_percent"] = round(
+                row["tok_s"] * flops_per_token(shape, row["shape"][1]) / peak / 1e10, 2
+            )
     print(json.dumps(row), flush=True)
     with path.open("a", encoding="utf-8") as log:
         log.write(json.dumps(row) + "\n")
@@ -109,13 +125,21 @@ def run(args: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     device = args.device if args.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     words = build_tokenizer(out, args.data, args.vocab, args.seed)
-    shape = Shape(vocab=words.get_vocab_size(), hidden=args.hidden, layers=args.layers, heads=args.hidden // 64, ffn=3 * args.hidden)
+    shape = Shape(
+        vocab=words.get_vocab_size(),
+        hidden=args.hidden,
+        layers=args.layers,
+        heads=args.hidden // 64,
+        ffn=3 * args.hidden,
+    )
     model = new_model(shape, args.seed)
     found = plan.sources(words, args.data)
     plan_file = out / "plan.json"
     if not plan_file.exists():
         steps = args.steps or steps_for(args.minutes, model, device, plan.STAGES)
-        plan_file.write_text(json.dumps({"steps": steps, "shape": asdict(shape), "seed": args.seed}), encoding="utf-8")
+        plan_file.write_text(
+            json.dumps({"steps": steps, "shape": asdict(shape), "seed": args.seed}), encoding="utf-8"
+        )
     steps = json.loads(plan_file.read_text(encoding="utf-8"))["steps"]
     settings = train.Settings(steps=steps, seed=args.seed, warmup=min(40, steps // 5 + 1))
 
@@ -137,9 +161,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=85.0, help="training time to plan for")
-    parser.add_argument("--steps", type=int, default=0, help="plan this many steps instead of measuring the speed")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="plan this many steps instead of measuring the speed"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--data", type=Path, default=None, help="the folder of public data sets (optional)")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints, logs and the model go")
@@ -148,7 +176,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--count", type=int, default=300, help="questions a set in the evaluation")
-    parser.add_argument("--no-compile", dest="compile", action="store_false", help="skip torch.compile (short runs)")
+    parser.add_argument(
+        "--no-compile", dest="compile", action="store_false", help="skip torch.compile (short runs)"
+    )
     return parser.parse_args(argv)
 
 

@@ -6,36 +6,73 @@ so there is no packing, no mask and no cross-contamination, and about 5 % paddin
 
 from __future__ import annotations
 
+import bisect
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from graft.generation import prompts
 from graft.types import Message
-
 from recipes.nano.questions import make_chat
 from recipes.nano.tokenizer import END, PAD, SPECIALS
 
-ANSWER, CONTEXT, NOTHING = 2, 1, 0  # what a position is to the loss: a token to answer with, one to read, padding
+CITED = re.compile(r"(.+?) \[(\d+)\]", re.DOTALL)
+ANSWER, CONTEXT, NOTHING = (
+    2,
+    1,
+    0,
+)  # what a position is to the loss: a token to answer with, one to read, padding
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`ids` (B, L) and `target` (B, L), the next token of each position; `role` (B, L) is what that token is."""
+    """`ids` (B, L) and `target` (B, L), the next token of each position; `role` (B, L) is what that token is.
+
+    `points` are (flat position before an answer, places in its row where the answer's value stands in the passages).
+    """
 
     ids: np.ndarray
     target: np.ndarray
     role: np.ndarray
+    points: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a chat cut at whole turns, and for each token whether it belongs to an answer."""
+    """Token ids of a chat cut at whole turns; for each token whether it belongs to an answer; pointers as in `Batch`."""
 
     ids: list[int]
     answer: list[bool]
+    points: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The turn that holds the passages: its text, the characters where its tokens begin, its first token's place."""
+
+    text: str
+    begins: list[int]
+    offset: int
+
+    def places(self, answer: str) -> tuple[int, ...]:
+        """Return where the value of a cited answer begins in the passage it cites: up to three places in the row."""
+        match = CITED.fullmatch(answer)
+        begin = self.text.find(f"\n\n[{match[2]}]") if match else -1
+        if begin < 0:
+            return ()
+        end = self.text.find(f"\n\n[{int(match[2]) + 1}]", begin)
+        end = end if end > 0 else self.text.rfind("\n\n" + prompts.QUESTION_PREFIX)
+        passage, value = self.text[begin:end].lower(), match[1].lower()
+        spots: list[int] = []
+        at = passage.find(value, 4)  # behind the passage's own number
+        while at >= 0 and len(spots) < 3:
+            spots.append(self.offset + bisect.bisect_right(self.begins, begin + at) - 1)
+            at = passage.find(value, at + 1)
+        return tuple(spots)
 
 
 def encode_chat(tokenizer: Tokenizer, chat: Sequence[Message], limit: int) -> Encoded | None:
@@ -47,8 +84,15 @@ def encode_chat(tokenizer: Tokenizer, chat: Sequence[Message], limit: int) -> En
     special = {name: i for i, name in enumerate(SPECIALS)}
     ids: list[int] = []
     answer: list[bool] = []
+    points: list[tuple[int, tuple[int, ...]]] = []
+    shown: Shown | None = None
     keep = 0
     for message, text in zip(chat, texts, strict=True):
+        if message.content.startswith(prompts.PASSAGES_HEADING):
+            shown = Shown(message.content, [begin for begin, _ in text.offsets], len(ids) + 1)
+        found = shown.places(message.content) if shown and message.role == "assistant" else ()
+        if found:
+            points.append((len(ids), found))
         ids += [special[f"<|{message.role}|>"], *text.ids, special[END]]
         mine = message.role == "assistant"
         answer += [False] + [mine] * (len(text.ids) + 1)
@@ -56,10 +100,14 @@ def encode_chat(tokenizer: Tokenizer, chat: Sequence[Message], limit: int) -> En
             break
         if mine:
             keep = len(ids)
-    return Encoded(ids[:keep], answer[:keep]) if keep else None
+    if not keep:
+        return None
+    return Encoded(ids[:keep], answer[:keep], tuple(p for p in points if p[0] < keep))
 
 
-Source = Callable[[random.Random, int], Encoded | None]  # (rng, row length in tokens) → a sample that fits, or None
+Source = Callable[
+    [random.Random, int], Encoded | None
+]  # (rng, row length in tokens) → a sample that fits, or None
 
 
 def programmatic(tokenizer: Tokenizer, fillers: Sequence[str] = (), *, dense: bool = False) -> Source:
@@ -69,42 +117,10 @@ def programmatic(tokenizer: Tokenizer, fillers: Sequence[str] = (), *, dense: bo
         most = {256: 2, 512: 5, 1024: 7}.get(length, 10)
         passages = rng.randint(1, most)
         facts = max(1, round(length / 40 / passages * rng.uniform(0.6, 1.1)))
-        chat, _ = make_chat(rng, "train", passages, facts, rng.sample(fillers, 12) if fillers else (), dense=dense)
+        chat, _ = make_chat(
+            rng, "train", passages, facts, rng.sample(fillers, 12) if fillers else (), dense=dense
+        )
         return encode_chat(tokenizer, chat, length + 1)
-
-    return draw
-
-
-def recall(vocab: int) -> Source:
-    """Strings of random tokens that come back: the shortest way to heads that copy ("induction heads").
-
-    Half the samples repeat one string; half are pairs (key, value) whose keys are then asked for in another order.
-    What can be known from the row counts as an answer.
-    """
-
-    def draw(rng: random.Random, length: int) -> Encoded | None:
-        first = len(SPECIALS)
-        ids: list[int] = []
-        answer: list[bool] = []
-        while len(ids) < length:
-            if rng.random() < 0.5:
-                piece = [rng.randrange(first, vocab) for _ in range(rng.randint(6, 40))]
-                for time in range(rng.randint(2, 3)):
-                    ids += piece
-                    answer += [time > 0 and i > 0 for i in range(len(piece))]
-                continue
-            mark, stop = rng.randrange(first, vocab), rng.randrange(first, vocab)
-            width, deep = rng.randint(1, 3), rng.randint(1, 5)
-            pairs = [
-                ([rng.randrange(first, vocab) for _ in range(width)], [rng.randrange(first, vocab) for _ in range(deep)])
-                for _ in range(rng.randint(3, 10))
-            ]
-            for time in range(3):
-                rng.shuffle(pairs)
-                for key, value in pairs:
-                    ids += [*key, mark, *value, stop]
-                    answer += [False] * (width + 1) + [time > 0] * (deep + 1)
-        return Encoded(ids[: length + 1], answer[: length + 1])
 
     return draw
 
@@ -136,6 +152,7 @@ def make_batch(seed: int, step: int, rows: int, length: int, mix: Sequence[tuple
     ids = np.full((rows, length), SPECIALS.index(PAD), dtype=np.int64)
     role = np.zeros((rows, length), dtype=np.int8)
     target = np.zeros((rows, length), dtype=np.int64)
+    points: list[tuple[int, tuple[int, ...]]] = []
     for row in range(rows):
         rng = random.Random(f"{seed}:{step}:{row}")
         best: Encoded | None = None
@@ -151,4 +168,5 @@ def make_batch(seed: int, step: int, rows: int, length: int, mix: Sequence[tuple
         ids[row, :n] = best.ids[:-1]
         target[row, :n] = best.ids[1:]
         role[row, :n] = np.where(best.answer[1:], ANSWER, CONTEXT)
-    return Batch(ids, target, role)
+        points += [(row * length + at, places) for at, places in best.points if at < n]
+    return Batch(ids, target, role, tuple(points))

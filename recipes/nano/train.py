@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -16,9 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from recipes.nano.model import Nano, Shape
+from recipes.nano.model import Nano, Picks, Points, Shape
 from recipes.nano.muon import Muon
 from recipes.nano.stream import ANSWER, CONTEXT, Batch
 
@@ -31,11 +31,17 @@ class Settings:
 
     steps: int
     seed: int = 0
-    lr: float = 0.006  # Muon's, on matrices; 0.02 learnt templates as fast but wiped the copying heads out (LOG.md)
-    lr_table: float = 0.0015  # AdamW's, on the embedding (which is the head) and the norms; 0.004 did the same
+    lr: float = (
+        0.006  # Muon's, on matrices; 0.02 learnt templates as fast but wiped the copying heads out (LOG.md)
+    )
+    lr_table: float = (
+        0.0015  # AdamW's, on the embedding (which is the head) and the norms; 0.004 did the same
+    )
     warmup: int = 40
     decay_from: float = 0.7  # share of the steps after which both rates fall linearly to 3 %
-    picked: float = 0.5  # share of positions whose loss is computed: all answers first, then context at random
+    picked: float = (
+        0.5  # share of positions whose loss is computed: all answers first, then context at random
+    )
     context_weight: float = 0.5  # weight of the mean context loss beside the mean answer loss
     save_every: float = 120.0  # seconds between checkpoints
 
@@ -47,8 +53,8 @@ def rate(settings: Settings, step: int) -> float:
     return warm * max(0.03, min(1.0, left))
 
 
-def pick_positions(batch: Batch, settings: Settings, step: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Choose the positions that reach the head: (flat positions (N,), targets (N,), weights (N,) summing to about 1).
+def pick_positions(batch: Batch, settings: Settings, step: int) -> Picks:
+    """Choose the positions that reach the output head; the answers' weights sum to 1.
 
     N is fixed by the batch's size, so that the compiled graph keeps one shape. Answers come first; what is left of N
     is filled with context positions drawn at random. Padding is never chosen unless nothing else is left, then with
@@ -62,14 +68,33 @@ def pick_positions(batch: Batch, settings: Settings, step: int) -> tuple[Tensor,
     chosen = role[order]
     answers, context = (chosen == ANSWER), (chosen == CONTEXT)
     weight = answers / max(1, answers.sum()) + settings.context_weight * context / max(1, context.sum())
-    return torch.from_numpy(order), torch.from_numpy(target[order]), torch.from_numpy(weight.astype(np.float32))
+    return Picks(
+        torch.from_numpy(order), torch.from_numpy(target[order]), torch.from_numpy(weight.astype(np.float32))
+    )
+
+
+def point_positions(batch: Batch, settings: Settings, step: int) -> Points:
+    """Choose M answers whose place in the passages is known; M is fixed by the batch's size, as N above."""
+    many = max(1, batch.ids.size // 32)
+    chosen = random.Random(f"{settings.seed}:{step}:points").sample(
+        batch.points, min(many, len(batch.points))
+    )
+    query, keys = np.zeros(many, dtype=np.int64), np.full((many, 3), -1, dtype=np.int64)
+    keys[:, 0] = 0
+    weight = np.zeros(many, dtype=np.float32)
+    for i, (at, places) in enumerate(chosen):
+        query[i], weight[i] = at, 1 / len(chosen)
+        keys[i, : len(places)] = places
+    return Points(torch.from_numpy(query), torch.from_numpy(keys), torch.from_numpy(weight))
 
 
 def optimisers(model: Nano, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
     norms = [p for p in model.parameters() if p.ndim == 1]
-    adam = torch.optim.AdamW([model.embed, *norms], lr=settings.lr_table, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    adam = torch.optim.AdamW(
+        [model.embed, *norms], lr=settings.lr_table, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+    )
     return [Muon(matrices, lr=settings.lr), adam]
 
 
@@ -132,13 +157,16 @@ def train(
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     began = saved = reported = time.monotonic()
-    tokens, sums, count = 0, np.zeros(2), 0
-    while step < settings.steps and not stop and (stop_after is None or time.monotonic() - began < stop_after):
+    tokens, sums, count = 0, np.zeros(3), 0
+    while (
+        step < settings.steps and not stop and (stop_after is None or time.monotonic() - began < stop_after)
+    ):
         batch = make(step, step / settings.steps)
-        pick, target, weight = (t.to(device) for t in pick_positions(batch, settings, step))
+        picks = Picks(*(t.to(device) for t in pick_positions(batch, settings, step)))
+        points = Points(*(t.to(device) for t in point_positions(batch, settings, step)))
         ids = torch.from_numpy(batch.ids).to(device)
-        with torch.autocast(device.split(":")[0], torch.bfloat16):
-            loss, answer_loss = loss_of(ids, pick, target, weight)
+        with torch.autocast(device.partition(":")[0], torch.bfloat16):
+            loss, answer_loss, pointing = loss_of(ids, picks, points)
         loss.backward()
         for optim in optims:
             for group in optim.param_groups:
@@ -147,12 +175,20 @@ def train(
             optim.zero_grad(set_to_none=True)
         step += 1
         tokens, count = tokens + batch.ids.size, count + 1
-        sums += (loss.item(), answer_loss.item())
+        sums += (loss.item(), answer_loss.item(), pointing.item())
         now = time.monotonic()
         if now - reported > 20 or step == settings.steps:
-            row = {"step": step, "loss": sums[0] / count, "answer": sums[1] / count, "tok_s": tokens / (now - reported)}
-            log(json.dumps({k: round(float(v), 4) for k, v in row.items()} | {"shape": list(batch.ids.shape)}))
-            reported, tokens, sums, count = time.monotonic(), 0, np.zeros(2), 0
+            row = {
+                "step": step,
+                "loss": sums[0] / count,
+                "answer": sums[1] / count,
+                "pointing": sums[2] / count,
+                "tok_s": tokens / (now - reported),
+            }
+            log(
+                json.dumps({k: round(float(v), 4) for k, v in row.items()} | {"shape": list(batch.ids.shape)})
+            )
+            reported, tokens, sums, count = time.monotonic(), 0, np.zeros(3), 0
         if now - saved > settings.save_every:
             save(path, model, optims, settings, step)
             saved = time.monotonic()
