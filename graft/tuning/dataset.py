@@ -174,7 +174,12 @@ class _Grounder:
         return self._fitted(example, grounding, shown, golden, example.output)
 
     def _fitted(
-        self, example: Example, shown: list[Passage], golden: Passage | None, output: str
+        self,
+        example: Example,
+        grounding: Grounding,
+        shown: list[Passage],
+        golden: Passage | None,
+        output: str,
     ) -> TrainingRow:
         """Drop the distractors, those retrieved last first, until the row fits; then build it."""
         worst_first = [
