@@ -118,6 +118,18 @@ def test_a_template_that_rewrites_the_prompt_is_refused(folder):
         chat.encode_row(tokenizer, ask("Who?"), "He")
 
 
+def test_a_thinking_mode_is_switched_off_in_prompt_and_row_alike(folder):
+    """As Qwen's template does it: without thinking, an empty thought stands in the opening and before the answer."""
+    tokenizer = models.load_tokenizer(folder)
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}(){% endif %}{{ m.content }}<|end|>"
+        "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% if enable_thinking is false %}(){% endif %}{% endif %}"
+    )
+    ids, opening = chat.encode_row(tokenizer, [Message("user", "Who?")], "He")
+    assert tokenizer.decode(ids[:opening]) == "<|user|>Who?<|end|><|assistant|>()"
+    assert tokenizer.decode(ids[opening:]) == "He<|end|>"
+
+
 def test_templates_without_an_end_or_at_all_are_refused(folder):
     tokenizer = models.load_tokenizer(folder)
     tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"

@@ -14,6 +14,11 @@ from graft.errors import BackendError, ConfigError
 from graft.types import Message
 
 
+# Models with a thinking mode (Qwen, SmolLM, Granite) answer at once: the answer is what is trained, measured and served.
+# Templates without such a variable ignore it.
+NO_THINKING = {"enable_thinking": False, "thinking": False}
+
+
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """Return the tokens of a prompt, the opening of the assistant's turn included."""
     return _encode(
@@ -85,7 +90,12 @@ def _encode(tokenizer: Any, turns: list[dict[str, str]], *, opening: bool) -> li
         raise ConfigError(f"The model {tokenizer.name_or_path!r} has no chat template.",
                           "Use the instruct version of the model.")  # fmt: skip
     ids: list[int] = tokenizer.apply_chat_template(
-        turns, add_generation_prompt=opening, tokenize=True, return_dict=False, sanitize_control_tokens=True
+        turns,
+        add_generation_prompt=opening,
+        tokenize=True,
+        return_dict=False,
+        sanitize_control_tokens=True,
+        **NO_THINKING,
     )
     return ids
 
