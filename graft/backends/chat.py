@@ -13,7 +13,6 @@ from typing import Any
 from graft.errors import BackendError, ConfigError
 from graft.types import Message
 
-
 # Models with a thinking mode (Qwen, SmolLM, Granite) answer at once: the answer is what is trained, measured and served.
 # Templates without such a variable ignore it.
 NO_THINKING = {"enable_thinking": False, "thinking": False}
