@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft import plugins
-from graft.backends import adapters_peft, models, train_data, train_loop, train_peft
+from graft.backends import adapters_peft, devices, models, train_data, train_loop, train_peft
 from graft.backends.generate_transformers import TransformersGenerator
 from graft.backends.lora import is_plain_lora, peft_calm
 from graft.backends.train_peft import PeftTrainer
@@ -154,7 +154,7 @@ def test_the_rate_warms_up_and_falls_to_a_tenth():
 
 def test_splitting_a_step_into_batches_changes_nothing(folder, tmp_path, monkeypatch):
     """Gradient accumulation weighs by answer tokens: the mean over the step is the same."""
-    monkeypatch.setattr(models, "cpu_has_bf16", lambda: False)
+    monkeypatch.setattr(devices, "cpu_has_bf16", lambda: False)
     for name, tokens in (("whole", 10_000), ("parts", 1)):
         trainer(folder, batch_tokens=tokens, learning_rate=1e-3, epochs=1).train(
             ROWS, (), tmp_path / name, seed=1, progress=quiet
@@ -287,10 +287,10 @@ def test_two_processes_train_what_one_trains(folder, tmp_path):
     script = """
 import sys
 from pathlib import Path
-from graft.backends import models
+from graft.backends import devices
 from graft.backends.train_peft import PeftTrainer
 from graft.testing.models import TrainerConformance
-models.cpu_has_bf16 = lambda: False
+devices.cpu_has_bf16 = lambda: False
 rows = TrainerConformance.ROWS
 options = PeftTrainer.Options(model=sys.argv[1], epochs=2, batch_size=4, batch_tokens=64, learning_rate=1e-3)
 PeftTrainer(options).train(rows, rows[:2], Path(sys.argv[2]), seed=1, progress=lambda *_: None)

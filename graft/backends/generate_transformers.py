@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from graft.backends import chat, models
+from graft.backends import chat, devices, models
 from graft.errors import BackendError
 from graft.types import Generation, Message, Usage, content_hash
 
@@ -32,7 +32,7 @@ class TransformersGenerator:
 
         model: str = "nano"
         adapter: str = ""
-        dtype: str = "auto"
+        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
         device: str = "auto"
         load_in_4bit: bool = False
         batch_size: int = 16
@@ -165,7 +165,7 @@ class TransformersGenerator:
         from graft.backends.llama_fast import FastLlama, supports
 
         model = self.loaded.model
-        if self.options.load_in_4bit or model.num_parameters() >= models.SMALL or not supports(model):
+        if self.options.load_in_4bit or model.num_parameters() >= devices.SMALL or not supports(model):
             return None
         return FastLlama(model)
 

@@ -11,13 +11,13 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from graft.backends.devices import four_bit, pick_device, pick_dtype
 from graft.backends.lora import is_plain_lora, merge_plain_lora, peft_calm
-from graft.errors import BackendError, ConfigError, MissingExtra
+from graft.errors import BackendError, ConfigError
 from graft.types import content_hash
 from graft.workspace import file_hash
 
@@ -29,9 +29,6 @@ if (os.cpu_count() or 1) <= 4:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 PACKAGED = Path(__file__).parent.parent / "models"
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-# Below this many parameters fp32 is as fast as bf16 on a CPU, and answers do not depend on batch mates.
-SMALL = 200_000_000
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _NEEDED = ("config.json", "tokenizer_config.json")
 
@@ -200,7 +197,10 @@ def load_base(folder: Path, dtype: str = "auto", device: str = "auto", *, load_i
     from transformers import AutoModelForCausalLM
 
     place = pick_device(device)
-    kind = pick_dtype(folder, dtype, place)
+    stored = (
+        sum(path.stat().st_size for path in _weights(folder)) // 2
+    )  # two bytes a parameter, as most are stored
+    kind = pick_dtype(dtype, place, stored)
     extra: dict[str, Any] = {"quantization_config": four_bit(kind)} if load_in_4bit else {}
     try:
         model = AutoModelForCausalLM.from_pretrained(
@@ -222,56 +222,6 @@ def _quiet() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-
-
-def pick_device(device: str) -> str:
-    """Return "cuda", "mps" or "cpu" for "auto", else the device as given."""
-    if device != "auto":
-        return device
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def pick_dtype(folder: Path, dtype: str, device: str) -> Any:
-    """Return the torch type: for "auto" fp32 for a small model on a CPU, else bf16 where the hardware has it."""
-    import torch
-
-    if dtype != "auto":
-        return getattr(torch, dtype)
-    size = sum(path.stat().st_size for path in _weights(folder)) // 2
-    if device == "cpu":
-        return torch.float32 if size < SMALL or not cpu_has_bf16() else torch.bfloat16
-    return torch.bfloat16 if device != "cuda" or torch.cuda.is_bf16_supported() else torch.float16
-
-
-def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies in bf16 (AVX512_BF16 or AMX): elsewhere bf16 is emulated and slower than fp32."""
-    import torch
-
-    capability: Iterator[bool] = (
-        bool(getattr(torch.cpu, name, lambda: False)())
-        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
-    )
-    return any(capability)
-
-
-def four_bit(compute: Any) -> Any:
-    """Return the NF4 configuration. Raises MissingExtra without bitsandbytes."""
-    try:
-        import bitsandbytes  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtra("4-bit loading", "bitsandbytes", "qlora") from error
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
-    )
 
 
 def _with_adapter(model: Any, adapter: Path, *, quantized: bool) -> Any:

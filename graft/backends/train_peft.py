@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from graft.backends import models
+from graft.backends import devices, models
 from graft.errors import ConfigError, DataError, MissingExtra
 from graft.protocols import Progress
 from graft.types import TrainingRow, content_hash
@@ -54,7 +54,7 @@ class PeftTrainer:
         patience: int = 4
         max_minutes: float = 0.0
         activation_checkpointing: bool = False
-        dtype: str = "auto"
+        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
         device: str = "auto"
 
     def __init__(self, options: Options) -> None:
@@ -168,7 +168,7 @@ class PeftTrainer:
         def maker(source: Sequence[Any], chosen: Sequence[int]) -> Callable[[], Any]:
             return partial(train_data.collate, [source[row] for row in chosen], pad)
 
-        device = models.pick_device(given.device)
+        device = devices.pick_device(given.device)
         return train_loop.Loop(
             model=model,
             steps=[[maker(rows, batch) for batch in step] for step in steps],
@@ -190,7 +190,9 @@ class PeftTrainer:
         """The type in which the base is held. What is trained must be fp32, or small steps round away: that is all of
         it for "full", and everything where bf16 is missing (fp16 would need loss scaling)."""
         given = self.options
-        if given.dtype != "auto" or (given.method != "full" and _uses_bf16(models.pick_device(given.device))):
+        if given.dtype != "auto" or (
+            given.method != "full" and _uses_bf16(devices.pick_device(given.device))
+        ):
             return given.dtype
         return "float32"
 
@@ -207,7 +209,7 @@ class PeftTrainer:
             model.enable_input_require_grads()
         if given.method == "full":
             return adapters_peft.unfreeze(model, given.model)
-        if given.method == "lora" and not given.dropout and model.num_parameters() < models.SMALL:
+        if given.method == "lora" and not given.dropout and model.num_parameters() < devices.SMALL:
             return adapters_peft.attach_small(model, given.model, rank=given.rank, alpha=given.alpha)
         return adapters_peft.attach(
             model, given.model, rank=given.rank, alpha=given.alpha, dropout=given.dropout
@@ -228,7 +230,7 @@ def _uses_bf16(device: str) -> bool:
 
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported())
-    return device == "cpu" and models.cpu_has_bf16()
+    return device == "cpu" and devices.cpu_has_bf16()
 
 
 def _check_quantizable(base: Path) -> None:
