@@ -186,7 +186,8 @@ def _answer(row: Row, passages: _Passages, most: int) -> dict[str, Any]:
     shown_passages = [passages.add(passage) for passage in row.answer.passages]
     cited = [[item.number, item.document, item.page, _cut(item.quote, 160)] for item in row.answer.citations]
     made: dict[str, Any] = {"t": _cut(row.answer.text, most), "c": cited, "p": shown_passages}
-    return {**made, "x": row.answer.dropped_citations} if row.answer.dropped_citations else made
+    counts = {"x": row.answer.dropped_citations, "m": row.answer.trimmed_passages}
+    return {**made, **{key: count for key, count in counts.items() if count}}
 
 
 def _values(columns: Mapping[str, Sequence[Value]], metrics: Iterable[str], at: int) -> list[str | None]:
