@@ -62,7 +62,7 @@ def build_summary(built: BuildReport) -> str:
         f"  could not read {problem.path}: {problem.reason} {problem.hint}".rstrip()
         for problem in built.problems
     ]
-    lines += [f"Examples: {note}" for note in built.notes]
+    lines += built.notes
     for name, manifest in built.adapters.items():
         lines.append(f"Trained {name}: {manifest.summary}")
     lines += [

@@ -7,6 +7,7 @@ call goes on where it stopped.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,7 +58,11 @@ def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildRe
         for name in tuning.adapters:
             with stages.stage(f"tune {name}"):
                 manifests[name] = tuning.train(name, progress, retrain=retrain)
-    return BuildReport(report, loaded.problems, tuning.notes, manifests, stages.reports)
+    notes = [*tuning.notes]
+    if tuning.grounded:
+        made = ", ".join(f"{count} {what}" for what, count in tuning.grounded.items() if count)
+        notes.append(f"Rows with passages: {made}.")
+    return BuildReport(report, loaded.problems, tuple(notes), manifests, stages.reports)
 
 
 def read_documents(parts: Parts) -> Loaded:
@@ -78,6 +83,8 @@ class Tuning:
     def __init__(self, parts: Parts, documents: frozenset[str]) -> None:
         self._parts = parts
         self._documents = documents
+        self.grounded: Counter[str] = Counter()
+        """How the grounded rows came about: how many kept their golden passage, abstain, lost distractors …"""
 
     @cached_property
     def adapters(self) -> tuple[str, ...]:
@@ -174,11 +181,20 @@ class Tuning:
         return self._grounded(train, retrieved), self._grounded(dev, retrieved)
 
     def _grounded(self, examples: Sequence[Example], retrieved: Mapping[str, Grounding]) -> list[TrainingRow]:
-        config = self._parts.config
-        return grounded_rows(
-            examples, retrieved, self._prompt, passages=config.retrieval.passages,
+        parts = self._parts
+        config = parts.config
+
+        def fits(prompt: Sequence[Message], answer: str) -> bool:
+            """Whether the model reads prompt and answer whole; the end-of-turn token takes one place."""
+            length = parts.generator().count_tokens(prompt) + parts.count_tokens(answer) + 1
+            return not parts.context_length or length <= parts.context_length
+
+        rows = grounded_rows(
+            examples, retrieved, self._prompt, passages=config.retrieval.passages, fits=fits,
             golden_fraction=config.tuning.golden_fraction, seed=config.project.seed, is_abstention=is_abstention,
         )  # fmt: skip
+        self.grounded.update(rows.counts)
+        return rows
 
     def _prompt(self, messages: Sequence[Message], context: Context | None = None) -> list[Message]:
         return prompts.build(messages, context, self._parts.config.generation.instructions)
