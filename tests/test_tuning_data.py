@@ -446,6 +446,11 @@ def test_the_share_of_golden_rows_is_exact():
     rows = [example(f"How much leave {n}?", OUTPUT, id=f"e{n}", documents=("leave.md",)) for n in range(50)]
     found = {row.id: Grounding((LEAVE, TRAVEL), (LEAVE,)) for row in rows}
     assert ground(rows, found, golden_fraction=0.8).counts == {"golden": 40, "abstain": 10}
+    unknown = [example(f"Who wins {n}?", "Answer: I don't know.", id=f"u{n}") for n in range(50)]
+    made = ground([*rows, *unknown[:5]], found, golden_fraction=0.8)
+    assert made.counts == {"golden": 44, "abstain": 6, "abstaining": 5}  # 11 of 55
+    made = ground([*rows, *unknown], found, golden_fraction=0.8)
+    assert made.counts == {"golden": 40, "abstain": 10, "abstaining": 50}  # still half of the 20 of 100
 
 
 def test_unsupported_outputs_are_neither_cited_nor_dropped():

@@ -103,8 +103,9 @@ def grounded_rows(
 ) -> Rows:
     """Return one row an example, with up to `passages` passages in the prompt: what `hybrid` is trained on.
 
-    `retrieved` maps example ids to their Grounding. Of the examples that a passage supports, `golden_fraction` keep it,
-    among retrieved distractors in random order, and the output cites it; the rest lose every passage that supports
+    `retrieved` maps example ids to their Grounding. `golden_fraction` of the rows that know what they should say keep
+    the passage that supports their output, among retrieved distractors in random order, and cite it; the rest are
+    examples that abstain by themselves and, to make up the share, examples that lose every passage that supports
     the output, and their target abstains in the style of the house. `fits` tells whether a prompt and its answer are
     short enough: distractors are dropped until they are, the golden passage never.
     """
@@ -119,7 +120,8 @@ def grounded_rows(
         example.id for example in examples if found[example.id] and style.can_abstain(example.output)
     ]  # fmt: skip
     removable.sort(key=lambda name: content_hash(str(seed), "golden", name))
-    without = set(removable[: round((1 - golden_fraction) * len(removable))])
+    abstaining = sum(is_abstention(example.output) for example in examples)
+    without = set(removable[: _without_golden(len(removable), abstaining, golden_fraction)])
     rows = [
         grounder.row(
             example, retrieved.get(example.id, Grounding()), found[example.id], drop=example.id in without
@@ -127,6 +129,17 @@ def grounded_rows(
         for example in examples
     ]
     return Rows(rows, grounder.counts)
+
+
+def _without_golden(removable: int, abstaining: int, golden_fraction: float) -> int:
+    """Return how many examples lose their golden passage.
+
+    Abstaining examples count towards the share: added on top of it, they made a third of the demo's rows abstain,
+    which teaches a small model to refuse. At least half of the share is taken from answerable examples, whose passages are the hard ones: on the
+    subject, without the answer.
+    """
+    share = (1 - golden_fraction) * (removable + abstaining)
+    return min(removable, round(max(share - abstaining, share / 2)))
 
 
 @dataclass(frozen=True, slots=True)
