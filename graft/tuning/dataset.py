@@ -135,8 +135,8 @@ def _without_golden(removable: int, abstaining: int, golden_fraction: float) -> 
     """Return how many examples lose their golden passage.
 
     Abstaining examples count towards the share: added on top of it, they made a third of the demo's rows abstain,
-    which teaches a small model to refuse. At least half of the share is taken from answerable examples, whose passages are the hard ones: on the
-    subject, without the answer.
+    which teaches a small model to refuse. At least half of the share is taken from answerable examples, whose passages
+    are the hard ones: on the subject, without the answer.
     """
     share = (1 - golden_fraction) * (removable + abstaining)
     return min(removable, round(max(share - abstaining, share / 2)))
