@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Lower number = lower layer. A module may import its own layer or below.
 LAYERS = {
     "types": 0, "records": 0, "errors": 0,  "sentences": 0, "protocols": 1, "plugins": 1, "workspace": 1, "stages": 1,
-    "retrieval": 2, "tuning": 2, "generation": 3, "evaluation": 3, "decision": 4,
+    "retrieval": 2, "tuning": 2, "generation": 3, "evaluation": 3, "decision": 4, "reporting": 5,
     "config": 5, "parts": 6, "verbs": 7, "project": 8, "console": 8, "cli": 9,
     "backends": 1, "server": 5, "testing": 5,
 }  # fmt: skip
@@ -24,7 +24,8 @@ STRANGERS = {
     ("retrieval", "tuning"), ("tuning", "retrieval"), ("tuning", "generation"), ("retrieval", "generation"),
     ("evaluation", "generation"), ("evaluation", "retrieval"), ("evaluation", "tuning"),
     ("generation", "evaluation"), ("generation", "retrieval"), ("generation", "tuning"),
-    ("decision", "retrieval"), ("decision", "tuning"), ("decision", "generation"),
+    ("decision", "retrieval"), ("decision", "tuning"), ("decision", "generation"), ("decision", "reporting"),
+    ("reporting", "retrieval"), ("reporting", "tuning"), ("reporting", "generation"),
 }  # fmt: skip
 # What a backend may see, besides its siblings.
 GROUND = {"types", "records", "errors", "sentences", "protocols", "plugins", "workspace", "backends"}

@@ -11,8 +11,8 @@ import re
 import pytest
 import synthetic
 
-from graft.decision import report, shown
-from graft.decision.report_data import OUTCOMES, as_script, outcome
+from graft.reporting import report, shown
+from graft.reporting.data import OUTCOMES, as_script, outcome
 from graft.types import (
     Answer,
     Comparison,

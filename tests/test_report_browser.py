@@ -8,7 +8,7 @@ import pytest
 import synthetic
 from browser import CHROMIUM, browser
 
-from graft.decision import report
+from graft.reporting import report
 from graft.types import Answer
 
 pytestmark = [

@@ -1,1 +1,1 @@
-"""Decision: Runs → Comparison → Recommendation → report. Arrays and rows in; no models."""
+"""Decision: metric values → Comparison → Recommendation, with what it costs. Numbers in; no models, no rows of text."""

@@ -193,7 +193,11 @@ def _refusals(refused: Sequence[Pair], primary: str) -> list[str]:
         for a, b, metric in refused
         if metric == primary
     ]
-    others = sorted({f"{metric} ({a} - {b})" for a, b, metric in refused if metric != primary})
+    others: dict[str, dict[str, None]] = {}
+    for a, b, metric in refused:
+        if metric != primary:
+            others.setdefault(f"{a} - {b}", {})[metric] = None
     if others:
-        found.append(f"Not contrasted, too many nulls in one arm only: {', '.join(others)}.")
+        listed = "; ".join(f"{', '.join(sorted(metrics))} ({pair})" for pair, metrics in others.items())
+        found.append(f"Not contrasted, too many nulls in one arm only: {listed}.")
     return found

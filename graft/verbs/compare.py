@@ -14,17 +14,17 @@ from typing import Any
 
 from graft.config import BASELINES
 from graft.decision import compare as comparing
-from graft.decision import report as reporting
 from graft.decision.failures import Facts, attribute
 from graft.decision.recommend import Limits, Values, recommend
 from graft.errors import NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, fingerprint, read_questions
-from graft.evaluation.run import MANIFEST, read_latencies, run
+from graft.evaluation.run import MANIFEST, Latencies, read_latencies, run
 from graft.generation.variant import Variant
 from graft.parts import Parts
 from graft.protocols import Progress
 from graft.records import to_dict
+from graft.reporting import report as reporting
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Usage, Value, content_hash
@@ -34,12 +34,12 @@ from graft.workspace import read_json, write_json
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What the variants answered and how it scored. `scores[variant][metric]` runs along `questions`; `latencies` are
-    seconds of single questions; `missing` says why a variant that was asked for is not here."""
+    timings of single questions; `missing` says why a variant that was asked for is not here."""
 
     questions: tuple[Question, ...]
     rows: Mapping[str, Sequence[Row]]
     scores: Mapping[str, Mapping[str, Sequence[Value]]]
-    latencies: Mapping[str, Sequence[float]]
+    latencies: Mapping[str, Latencies]
     fingerprints: Mapping[str, str]
     missing: Mapping[str, str]
     warnings: tuple[str, ...] = ()
@@ -148,7 +148,7 @@ def _measure(parts: Parts, progress: Progress) -> Measured:
             variant.answer(questions[0].messages)  # loads the model: no question is charged for that
         rows[name] = run(variant, questions, folder, batch_size=section.batch_size,
                          latency_questions=section.latency_questions, progress=progress)  # fmt: skip
-        latencies[name] = read_latencies(folder).seconds
+        latencies[name] = read_latencies(folder)
         scores[name] = score(questions, rows[name], evidence_text=parts.evidence_text)
     fingerprints = {name: variant.fingerprint for name, variant in variants.items()}
     fingerprints |= {"questions": fingerprint(questions), "index": parts.index.fingerprint}
@@ -168,7 +168,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         "questions": [question.id for question in questions],
         "clusters": clusters,
         "answerable": [question.answerable for question in questions],
-        "latencies": measured.latencies,
+        "latencies": {name: sample.seconds for name, sample in measured.latencies.items()},
         "strata": [question.stratum for question in questions],
         "seed": config.project.seed,
         "draws": config.evaluation.draws,
@@ -234,6 +234,7 @@ def _written(
     reporting.write_report(
         folder, comparison, recommendation, rows=measured.rows, questions=measured.questions, scores=measured.scores,
         title=parts.config.project.name or parts.root.name,
+        stages={name: sample.samples for name, sample in measured.latencies.items()},
     )  # fmt: skip
     write_json(folder / "comparison.json", decided.to_json())
     latest = {"key": key, "kind": recommendation.kind, "variant": recommendation.variant,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from graft.decision import shown
+from graft.reporting import shown
 from graft.types import Comparison, Passage, Question, Recommendation, Row, Value
 
 Scores = Mapping[str, Mapping[str, Sequence[Value]]]

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from graft.decision import report_cells as cells
-from graft.decision import shown
-from graft.decision.report_data import OUTCOMES
-from graft.decision.report_svg import difference_bar, length_bar
 from graft.evaluation.metrics import METRICS
+from graft.reporting import cells, shown
+from graft.reporting.data import OUTCOMES
+from graft.reporting.svg import difference_bar, length_bar
 from graft.types import Comparison, Contrast, Recommendation
 
 

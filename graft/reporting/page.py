@@ -14,9 +14,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from graft.decision import report_decided as decided
-from graft.decision import report_measured as measured
-from graft.decision.report_data import Scores, as_script, browser_data, outcomes
+from graft.reporting import decided, measured
+from graft.reporting.data import Scores, as_script, browser_data, outcomes
 from graft.types import Comparison, Question, Recommendation, Row
 
 # One fixed colour a variant, whatever the comparison; strangers get the colours that follow.
@@ -59,7 +58,7 @@ def to_html(
         "REPRODUCE": decided.reproduce(comparison, settings or {}),
         "DATA": as_script(browser_data(comparison, recommendation, rows, questions, scores, slots)),
     }
-    return _filled(files("graft.decision").joinpath("report.html").read_text(encoding="utf-8"), parts)
+    return _filled(files("graft.reporting").joinpath("page.html").read_text(encoding="utf-8"), parts)
 
 
 def _slots(names: Iterable[str]) -> dict[str, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from graft.decision import shown
-from graft.decision.report_svg import interval_bar
+from graft.reporting import shown
+from graft.reporting.svg import interval_bar
 from graft.types import Estimate
 
 _STATUS = {

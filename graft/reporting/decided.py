@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from graft.decision import report_cells as cells
-from graft.decision import shown
 from graft.decision.failures import CAUSES
 from graft.evaluation.cards import GRADES
 from graft.evaluation.metrics import METRICS
+from graft.reporting import cells, shown
 from graft.types import Comparison, Recommendation
 
 _MEANING = {

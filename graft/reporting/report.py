@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graft.decision import shown
-from graft.decision.report_page import to_html
 from graft.records import to_dict
+from graft.reporting import shown
+from graft.reporting.page import to_html
 from graft.types import Comparison, Contrast, Estimate, Question, Recommendation, Row, Value
 from graft.workspace import write_text
 
