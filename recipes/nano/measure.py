@@ -15,6 +15,7 @@ from graft.types import Context, Message, Passage
 from recipes.nano import corpora
 from recipes.nano.documents import make_world
 from recipes.nano.questions import plain, turns
+from recipes.nano.relations import Split
 
 WINDOW = 900  # characters of a paper shown for a covid-qa question, the answer at a random place inside
 
@@ -37,16 +38,16 @@ def _case(
 
 
 def programmatic(
-    count: int, *, passages: int = 5, known: bool = True, seed: int = 20261121
+    count: int, *, passages: int = 5, known: bool = True, seed: int = 20261121, split: Split = "heldout"
 ) -> Iterator[Case]:
     """One question each about `count` fresh worlds in wordings that training never saw; gold at any place."""
     made = 0
     for trial in range(count * 4):
         rng = random.Random(f"measure:{seed}:{trial}")
-        world = make_world(rng, "heldout", passages, 4)
+        world = make_world(rng, split, passages, 4)
         asked = [
             t
-            for t in turns(rng, world, "heldout", plain, 0.0 if known else 1.0)
+            for t in turns(rng, world, split, plain, 0.0 if known else 1.0)
             if (t.value is not None) == known
         ]
         if not asked:

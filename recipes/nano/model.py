@@ -39,10 +39,12 @@ class Shape:
         return asdict(self)
 
 
-POINTING_LAYER, POINTING_WEIGHT = (
+POINTING_LAYERS = (
     3,
-    0.3,
-)  # whose head 0 is told where answers stand; layers after it use what it finds
+    4,
+    5,
+)  # whose head 0 is told where answers stand: the later ones refine what the first found
+POINTING_WEIGHT = 1.0
 
 
 class Picks(NamedTuple):
@@ -137,28 +139,28 @@ class Nano(nn.Module):
         """Map token ids (B, L) to normed hidden states (B, L, D)."""
         return self._run(ids)[0]
 
-    def _run(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the hidden states (B, L, D), and query and key of the pointing head (B, L, K)."""
+    def _run(self, ids: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Return the hidden states (B, L, D), and query and key (B, L, K) of each pointing head."""
         length = ids.shape[1]
         x = F.embedding(ids, self.embed)
         cos, sin = self.cos[:length].to(x.dtype), self.sin[:length].to(x.dtype)
-        pointing = (x, x)
+        heads = []
         for place, block in enumerate(self.blocks):
             x, q, k = block(x, cos, sin)
-            if place == min(POINTING_LAYER, len(self.blocks) - 1):
-                pointing = (q, k)
-        return rms_norm(x, self.norm), *pointing
+            if place in POINTING_LAYERS or place == len(self.blocks) - 1:
+                heads.append((q, k))
+        return rms_norm(x, self.norm), heads
 
     def loss(self, ids: Tensor, picks: Picks, points: Points) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss to minimise; the mean cross-entropy over answers; the mean pointing loss.
 
         The output head costs a sixth of the network, so positions without a loss never reach it.
         """
-        hidden, q, k = self._run(ids)
+        hidden, heads = self._run(ids)
         logits = F.linear(hidden.reshape(-1, self.shape.hidden)[picks.position], self.embed).float()
         each = F.cross_entropy(logits, picks.target, reduction="none")
         top = (picks.weight >= picks.weight.max()).float()
-        pointing = point_loss(q, k, points)
+        pointing = sum(point_loss(q, k, points) for q, k in heads) / len(heads)
         total = (each * picks.weight).sum() + POINTING_WEIGHT * pointing
         return total, ((each * top).sum() / top.sum()).detach(), pointing.detach()
 

@@ -80,7 +80,8 @@ def encode_chat(tokenizer: Tokenizer, chat: Sequence[Message], limit: int) -> En
 
     An answer's tokens are its text and its end-of-turn. None when not even the first pair fits.
     """
-    texts = tokenizer.encode_batch([m.content for m in chat], add_special_tokens=False)
+    pad = {"assistant": " "}  # as the template does: see tokenizer.CHAT_TEMPLATE
+    texts = tokenizer.encode_batch([pad.get(m.role, "") + m.content for m in chat], add_special_tokens=False)
     special = {name: i for i, name in enumerate(SPECIALS)}
     ids: list[int] = []
     answer: list[bool] = []

@@ -38,11 +38,11 @@ class Settings:
         0.0015  # AdamW's, on the embedding (which is the head) and the norms; 0.004 did the same
     )
     warmup: int = 40
-    decay_from: float = 0.7  # share of the steps after which both rates fall linearly to 3 %
+    decay_from: float = 0.72  # share of the steps after which both rates fall linearly to 3 %
     picked: float = (
         0.5  # share of positions whose loss is computed: all answers first, then context at random
     )
-    context_weight: float = 0.5  # weight of the mean context loss beside the mean answer loss
+    context_weight: float = 0.1  # weight of the mean context loss beside the mean answer loss
     save_every: float = 120.0  # seconds between checkpoints
 
 
