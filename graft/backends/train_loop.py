@@ -31,6 +31,9 @@ ADAM_BETAS = (0.9, 0.999)
 MAX_GRADIENT_NORM = 1.0
 FINAL_RATE = 0.1  # the cosine ends at a tenth of the peak, so that the last epoch still learns
 MIN_GAIN = 1e-3  # nats a token: a smaller fall of the dev loss is not worth another epoch
+# Of weights whose dev losses differ by less than this share the latest are kept: the noise of a few dozen dev rows is
+# larger, and on facts that no dev row can teach the loss stays flat while the style is still being learnt.
+SAME = 0.01
 
 
 @dataclass(slots=True)
@@ -160,20 +163,19 @@ def _one_step(loop: Loop, accelerator: Any, model: Any, optimizer: Any, state: P
 def _measure(
     loop: Loop, model: Any, state: Progressed, trained: dict[str, Any], best: dict[str, Tensor]
 ) -> None:
-    """Add a point to the curve; keep the weights when the dev loss is the lowest yet; stop when it no longer falls."""
+    """Add a point to the curve; keep the weights when no dev loss was lower yet, within 1 %; stop when it no longer falls."""
     train = state.since[0] / state.since[1] if state.since[1] else None
     state.since = [0.0, 0.0]
     dev = dev_loss(loop, model) if loop.dev else None
     state.curve.append((state.step, train, dev))
     if dev is None:
         return
-    if dev < state.best_loss:
-        state.bad = 0 if dev < state.best_loss - MIN_GAIN else state.bad + 1
-        state.best_loss, state.best_step = dev, state.step
+    state.bad = 0 if dev < state.best_loss - MIN_GAIN else state.bad + 1
+    state.best_loss = min(dev, state.best_loss)
+    if dev <= state.best_loss * (1 + SAME):
+        state.best_step = state.step
         best.clear()
         best.update({name: weight.detach().clone() for name, weight in trained.items()})
-    else:
-        state.bad += 1
     if state.bad >= loop.patience and state.step < len(loop.steps):
         state.stopped = f"the dev loss had not fallen for {state.bad} measurements at step {state.step}"
 
