@@ -126,50 +126,33 @@ def test_rows_hold_one_sample_and_picked_positions_are_answers_first(sources):
     assert (target.numpy() == batch.target.ravel()[pick.numpy()]).all()
 
 
+def trained(folder, make_batch, **settings):
+    torch.manual_seed(0)
+    model = Nano(TINY)
+    plan_ = train.Settings(steps=6, warmup=2, **settings)
+    train.train(model, plan_, make_batch, folder, compiled=False, log=lambda _: None)
+    return model
+
+
+def killed_at(stop, make_batch):
+    def batch(step, progress):
+        if step == stop:
+            raise KeyboardInterrupt
+        return make_batch(step, progress)
+
+    return batch
+
+
 def test_resume_equals_an_unbroken_run(tmp_path, sources):
-    def trained(folder, stops):
-        for stop in stops:
-            torch.manual_seed(0)
-            model = Nano(TINY)
-            # All runs plan six steps; a stop is a kill after the checkpoint of that step.
-            train.train(
-                model,
-                train.Settings(steps=6, warmup=2),
-                make_until(stop),
-                folder,
-                compiled=False,
-                log=lambda _: None,
-            )
-        return train.load_model(folder / "checkpoint.pt")
-
-    def make_until(stop):
-        def batch(step, progress):
-            if step >= stop:
-                raise KeyboardInterrupt
-            return make(sources)(step, progress)
-
-        return batch
-
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    whole = trained(tmp_path / "a", [6])
-    torch.manual_seed(0)
-    part = Nano(TINY)
-    optims = train.optimisers(part, train.Settings(steps=6, warmup=2))
-    settings = train.Settings(steps=6, warmup=2)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    one = trained(whole, make(sources))
     with pytest.raises(KeyboardInterrupt):
-        train.train(part, settings, make_until(3), tmp_path / "b", compiled=False, log=lambda _: None)
-    del optims
-    assert not (tmp_path / "b" / "checkpoint.pt").exists()  # the kill came before the first save
-    broken = Nano(TINY)
-    torch.manual_seed(0)
-    broken = Nano(TINY)
-    short = train.Settings(steps=6, warmup=2, save_every=0.0)
-    with pytest.raises(KeyboardInterrupt):
-        train.train(broken, short, make_until(3), tmp_path / "b", compiled=False, log=lambda _: None)
-    resumed = trained(tmp_path / "b", [6])
-    for one, two in zip(whole.parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(one, two)
+        trained(broken, killed_at(3, make(sources)), save_every=0.0)
+    assert torch.load(broken / "checkpoint.pt", weights_only=True)["step"] == 3
+    two = trained(broken, make(sources))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
 def test_loss_falls(tmp_path, sources):

@@ -1,9 +1,16 @@
-"""The model card: what the model is, was trained on, can do and must not be used for; figures come from the run."""
+r"""The model card: what the model is, was trained on, can do and must not be used for; figures come from the run.
+
+python -m recipes.nano.card --model graft/models/nano --scores nano.json --baseline extractive.json \
+        --training "3,800 steps, …" --extras extras.md
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 from pathlib import Path
 
+from graft.generation.prompts import CONTRACT
 from recipes.nano.evaluate import Score, abstention_f1, table
 from recipes.nano.model import Shape
 
@@ -76,8 +83,6 @@ def write(
     dtype: str = "as the product loads it (fp32 on a CPU)",
 ) -> None:
     """Write the card beside the weights."""
-    from graft.generation.prompts import CONTRACT
-
     pairs = (
         ("programmatic, 5 passages", "programmatic, 5 passages, untold"),
         ("clapnq dev", "clapnq dev, untold"),
@@ -97,3 +102,35 @@ def write(
         dtype=dtype,
     )
     path.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, required=True, help="the folder of the weights")
+    parser.add_argument("--scores", type=Path, required=True, help="what evaluate wrote for the model")
+    parser.add_argument("--baseline", type=Path, required=True, help="what evaluate wrote for extractive")
+    parser.add_argument("--training", required=True, help="one sentence on the run")
+    parser.add_argument("--extras", type=Path, default=None, help="Markdown to put behind the figures")
+    args = parser.parse_args()
+    config = json.loads((args.model / "config.json").read_text(encoding="utf-8"))
+    shape = Shape(
+        config["vocab_size"],
+        config["hidden_size"],
+        config["num_hidden_layers"],
+        config["num_attention_heads"],
+        config["intermediate_size"],
+        config["max_position_embeddings"],
+        config["rope_parameters"]["rope_theta"],
+    )
+    scores, baseline = (
+        {name: Score(**row) for name, row in json.loads(path.read_text(encoding="utf-8")).items()}
+        for path in (args.scores, args.baseline)
+    )
+    extras = args.extras.read_text(encoding="utf-8") if args.extras else ""
+    write(args.model / "README.md", shape, args.training, scores, baseline, extras=extras)
+
+
+if __name__ == "__main__":
+    main()

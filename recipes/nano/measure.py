@@ -17,6 +17,7 @@ from recipes.nano.documents import make_world
 from recipes.nano.questions import plain, turns
 from recipes.nano.relations import Split
 
+LONGEST = 4000  # characters shown of a passage: one of clapnq has 23,000, the model reads about 6,500
 WINDOW = 900  # characters of a paper shown for a covid-qa question, the answer at a random place inside
 
 
@@ -33,7 +34,7 @@ class Case:
 def _case(
     question: str, passages: Sequence[tuple[str, str]], golds: Iterable[str], place: int | None = None
 ) -> Case:
-    shown = Context(tuple(Passage(title, 0, len(text), text, title) for title, text in passages))
+    shown = Context(tuple(Passage(title, 0, len(text), text[:LONGEST], title) for title, text in passages))
     return Case(tuple(prompts.build(question, shown)), tuple(golds), place)
 
 
@@ -56,7 +57,7 @@ def programmatic(
         shown = Context(
             tuple(Passage(p.title, 0, len(p.text), p.text, p.title, p.headings) for p in world.passages)
         )
-        place = None if turn.place is None else turn.place + 1
+        place = None if turn.place is None or passages == 1 else turn.place + 1
         yield Case(tuple(prompts.build(turn.question, shown)), (turn.value,) if turn.value else (), place)
         made += 1
         if made == count:
@@ -98,7 +99,7 @@ def refusable(data: Path, name: str, *, known: bool, distractors: int = 0) -> li
         ids = list(row["context_ids"])
         ids += [d for d in rng.sample(sorted(corpus), distractors) if d not in ids]
         rng.shuffle(ids)
-        place = ids.index(row["context_ids"][0]) + 1 if len(row["context_ids"]) == 1 else None
+        place = ids.index(row["context_ids"][0]) + 1 if len(row["context_ids"]) == 1 < len(ids) else None
         found.append(
             _case(
                 row["question"], [(corpus[d]["title"], corpus[d]["text"]) for d in ids], row["answers"], place

@@ -37,7 +37,7 @@ STAGES = (
     Stage(
         1.00,
         ((0.15, 32, 256), (0.45, 16, 512), (0.34, 8, 1024), (0.06, 4, 2048)),
-        {"worlds": 0.54, "cloze": 0.24, "reading": 0.14, "plain": 0.05, "language": 0.03},
+        {"worlds": 0.40, "cloze": 0.36, "reading": 0.16, "plain": 0.05, "language": 0.03},
     ),
 )
 

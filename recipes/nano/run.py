@@ -156,7 +156,9 @@ def run(args: argparse.Namespace) -> None:
     nano = evaluate.TransformersGenerator(evaluate.TransformersGenerator.Options(model=str(folder)))
     scores = evaluate.evaluate(nano, cases)
     baseline = evaluate.evaluate(evaluate.ExtractiveGenerator(), cases)
-    card.write(folder / "README.md", shape, steps, scores, baseline)
+    tokens = steps * plan.tokens_per_step(plan.STAGES)
+    training = f"{steps:,} steps, about {tokens / 1e6:.1f} M tokens, on {device}."
+    card.write(folder / "README.md", shape, training, scores, baseline)
     print(f"done: {folder}")
 
 
