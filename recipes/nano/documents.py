@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from recipes.nano import words
 from recipes.nano.layouts import Fact, faq, listing, mail, prose, records, revised, table
-from recipes.nano.relations import Kind, Relation, Split, catalogue, open_relation
+from recipes.nano.relations import Kind, Relation, Split, catalogue, open_relation, vary
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def make_world(
             kind = rng.choice(kinds)
         if kind.name not in pool:
             own = rng.sample(kind.relations, rng.randint(1, min(6, len(kind.relations))))
-            own = own if rng.random() < 0.75 else []
+            own = [vary(rng, r, split, share=0.6) for r in own] if rng.random() < 0.75 else []
             fresh = [
                 open_relation(rng, split) for _ in range(rng.randint(0, 3) if own else rng.randint(2, 6))
             ]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from recipes.nano import words
+from recipes.nano.wordings import composed
 
 Split = Literal["train", "heldout"]
 
@@ -97,7 +98,18 @@ def open_relation(rng: random.Random, split: Split) -> Relation:
     if rng.random() < 0.12:
         noun = f"{words.invented(rng, 1, 2)} {noun}"
     said = tuple(s.replace("{n}", noun) for s in OPEN_SAID[split])
-    return Relation(noun, value, said, tuple(q.replace("{n}", noun) for q in OPEN_ASKED[split]))
+    asked = tuple(q.replace("{n}", noun) for q in OPEN_ASKED[split])
+    return vary(rng, Relation(noun, value, said, asked), split, share=1.0)
+
+
+def vary(rng: random.Random, relation: Relation, split: Split, share: float) -> Relation:
+    """Add composed wordings, about `share` for each that is there; held-out relations stay as they are."""
+    if split != "train":
+        return relation
+    many = max(1, round(share * len(relation.said))), max(1, round(share * len(relation.asked)))
+    said, asked = composed(rng, relation.noun, *many)
+    # The first statement stays first: it is the form of full-sentence answers.
+    return Relation(relation.noun, relation.value, (*relation.said, *said), (*relation.asked, *asked))
 
 
 def _forms(text: str, split: Split) -> tuple[str, ...]:
