@@ -84,16 +84,16 @@ def test_the_loss_is_the_models_own(folder):
     encoded, _ = train_data.encode_rows(
         models.load_tokenizer(folder), [*ROWS[:3], TrainingRow("long", tuple(chat("x" * 90)), "y")], 512
     )
-    by_hand = 0.0
+    by_hand, hits = 0.0, 0
     with torch.inference_mode():
         for row in encoded:
             logprobs = model(input_ids=torch.tensor([row.tokens])).logits[0].log_softmax(-1)
-            by_hand -= sum(
-                logprobs[place - 1, row.tokens[place]].item()
-                for place in range(len(row.tokens) - row.answer, len(row.tokens))
-            )
-        ours = train_loop.answer_loss(model, train_data.collate(encoded, 0)).item()
-    assert ours == pytest.approx(by_hand, rel=1e-5)
+            for place in range(len(row.tokens) - row.answer, len(row.tokens)):
+                by_hand -= logprobs[place - 1, row.tokens[place]].item()
+                hits += int(logprobs[place - 1].argmax() == row.tokens[place])
+        ours, right = train_loop.answer_loss(model, train_data.collate(encoded, 0))
+    assert ours.item() == pytest.approx(by_hand, rel=1e-5)
+    assert right == hits
 
 
 def test_only_answers_are_learnt(folder, adapter):
@@ -162,22 +162,48 @@ def test_splitting_a_step_into_batches_changes_nothing(folder, tmp_path, monkeyp
     assert all(torch.allclose(whole[name], parts[name], atol=1e-5) for name in whole)
 
 
-def test_early_stopping_keeps_the_best_weights(folder, tmp_path):
-    """Dev answers contradict training, so the dev loss turns; the weights kept are those of its lowest point."""
-    dev = [TrainingRow("d", ROWS[0].prompt, "Nowhere at all, never")]
-    report = trainer(folder, epochs=30, learning_rate=2e-2, patience=2, dropout=0.0).train(
-        ROWS, dev, tmp_path, seed=1, progress=quiet
+def test_the_latest_of_the_most_accurate_weights_are_kept(folder, tmp_path, monkeypatch):
+    """Early stopping on a scripted dev set: neither the lowest loss (step 3) nor the last weights (step 6)."""
+    script = iter(
+        [(5.0, 0.1), (4.0, 0.5), (3.0, 0.6), (2.0, 0.5), (2.5, 0.6), (2.6, 0.5), (2.7, 0.5), (2.8, 0.5)]
     )
-    points = [(step, loss) for step, _train, loss in report["loss"]]
-    lowest = min(loss for _step, loss in points)
-    best = [point for point in points if point[1] <= 1.01 * lowest][-1]  # the latest of equals
-    assert report["best_step"] == best[0] < report["steps"] < 90
-    assert "dev loss had not fallen" in report["notes"][0]
-    loaded = models.load(str(folder), tmp_path)
-    encoded, _ = train_data.encode_rows(loaded.tokenizer, dev, 512)
-    with torch.inference_mode():
-        loss = train_loop.answer_loss(loaded.model, train_data.collate(encoded, 0)).item() / encoded[0].answer
-    assert loss == pytest.approx(best[1], rel=0.02)  # the curve was measured in bf16
+    seen = {}
+
+    def measure(loop, model):
+        step = len(seen)
+        seen[step] = {
+            name: weight.detach().clone() for name, weight in model.named_parameters() if weight.requires_grad
+        }
+        return next(script)
+
+    monkeypatch.setattr(train_loop, "measure_dev", measure)
+    report = trainer(folder, epochs=30, batch_size=6, patience=3).train(
+        ROWS, ROWS[:2], tmp_path, seed=1, progress=quiet
+    )
+    assert (report["best_step"], report["steps"]) == (4, 6)
+    assert report["notes"] == ["the dev rows had not improved for 3 measurements at step 6"]
+    assert report["accuracy"] == [
+        [0, 0.1],
+        [1, 0.5],
+        [2, 0.6],
+        [3, 0.5],
+        [4, 0.6],
+        [5, 0.5],
+        [6, 0.5],
+        [7, 0.5],
+    ]
+    kept, right = _tensors(tmp_path), seen[4]
+    assert all(
+        torch.equal(
+            tensor,
+            right[
+                name.removeprefix("base_model.model.")
+                .replace(".lora_A.weight", ".down")
+                .replace(".lora_B.weight", ".up")
+            ],
+        )
+        for name, tensor in kept.items()
+    )
 
 
 def test_training_that_never_helps_says_so(folder, tmp_path):
@@ -188,7 +214,7 @@ def test_training_that_never_helps_says_so(folder, tmp_path):
     ]  # what the base would say anyway
     report = trainer(folder, epochs=2, learning_rate=0.3).train(ROWS, dev, tmp_path, seed=1, progress=quiet)
     assert report["best_step"] == 0
-    assert "training never lowered the dev loss: the adapter changes nothing" in report["notes"]
+    assert "training never improved the dev rows: the adapter changes nothing" in report["notes"]
     assert all(not tensor.any() for name, tensor in _tensors(tmp_path).items() if "lora_B" in name)
 
 

@@ -30,26 +30,26 @@ CHECKPOINT_SECONDS = 30.0
 ADAM_BETAS = (0.9, 0.999)
 MAX_GRADIENT_NORM = 1.0
 FINAL_RATE = 0.1  # the cosine ends at a tenth of the peak, so that the last epoch still learns
-MIN_GAIN = 1e-3  # nats a token: a smaller fall of the dev loss is not worth another epoch
-# Of weights whose dev losses differ by less than this share the latest are kept: the noise of a few dozen dev rows is
-# larger, and on facts that no dev row can teach the loss stays flat while the style is still being learnt.
-SAME = 0.01
+MIN_GAIN = 1e-3  # nats a token: a smaller fall of the dev loss is no reason to go on
 
 
 @dataclass(slots=True)
 class Progressed:
     """How far training is: what a checkpoint holds beside the weights, and what is reported at the end.
 
-    `curve` has one (step, train loss since the last point, dev loss) a measurement, in nats a token; `bad` counts the
-    last measurements without a gain, `since` holds the summed loss and answer tokens since the last measurement.
+    `curve` has one (step, train loss since the last point, dev loss) a measurement, in nats a token, and `accuracy` one
+    (step, share of the dev answers' tokens that were the likeliest). `bad` counts the last measurements that improved
+    neither; `since` holds the summed loss and answer tokens since the last one.
     """
 
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
     curve: list[tuple[int, float | None, float | None]] = field(default_factory=list)
+    accuracy: list[tuple[int, float]] = field(default_factory=list)
     best_step: int = 0
-    best_loss: float = math.inf
+    best_accuracy: float = -1.0
+    lowest_loss: float = math.inf
     bad: int = 0
     since: list[float] = field(default_factory=lambda: [0.0, 0.0])
     stopped: str = ""
@@ -76,16 +76,17 @@ class Loop:
     progress: Progress
 
 
-def answer_loss(model: Any, batch: Batch) -> Tensor:
-    """Return the summed cross entropy (nats) over the answer tokens of the batch."""
+def answer_loss(model: Any, batch: Batch) -> tuple[Tensor, int]:
+    """Return the summed cross entropy (nats) over the answer tokens of the batch, and how many of them were likeliest."""
     window = batch.labels.shape[1]
     logits = model(input_ids=batch.tokens, use_cache=False, logits_to_keep=window + 1).logits
     # The logits at a position predict the next token: one earlier than the labels. A model that does not know
     # `logits_to_keep` returns all positions; those wanted are the last in either case.
     predicted = logits[:, -(window + 1) : -1].float()
-    return functional.cross_entropy(
+    loss = functional.cross_entropy(
         predicted.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED, reduction="sum"
     )
+    return loss, int((predicted.argmax(-1) == batch.labels).sum())
 
 
 def run(loop: Loop) -> Progressed:
@@ -144,7 +145,7 @@ def _one_step(loop: Loop, accelerator: Any, model: Any, optimizer: Any, state: P
     total = 0.0
     for batch, weight in mine:
         with _precision(loop):
-            loss = answer_loss(model, _to(batch, loop.device))
+            loss, _right = answer_loss(model, _to(batch, loop.device))
         accelerator.backward(loss * (weight * world / answers))
         total += loss.item() * weight
     accelerator.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
@@ -163,21 +164,30 @@ def _one_step(loop: Loop, accelerator: Any, model: Any, optimizer: Any, state: P
 def _measure(
     loop: Loop, model: Any, state: Progressed, trained: dict[str, Any], best: dict[str, Tensor]
 ) -> None:
-    """Add a point to the curve; keep the weights when no dev loss was lower yet, within 1 %; stop when it no longer falls."""
+    """Add a point to the curve; keep the weights when the dev accuracy is the highest yet, the later of equals; stop
+    when neither accuracy nor loss has improved for a while.
+
+    Not the weights of the lowest loss: tuning overfits it within an epoch while answers still get better (Ouyang et al.
+    2022, section 3.5). On the demo, closed book, the lowest loss (step 115 of 235) held the format in 67 % of the
+    answers, the last weights in 95 %.
+    """
     train = state.since[0] / state.since[1] if state.since[1] else None
     state.since = [0.0, 0.0]
-    dev = dev_loss(loop, model) if loop.dev else None
-    state.curve.append((state.step, train, dev))
-    if dev is None:
+    if not loop.dev:
+        state.curve.append((state.step, train, None))
         return
-    state.bad = 0 if dev < state.best_loss - MIN_GAIN else state.bad + 1
-    state.best_loss = min(dev, state.best_loss)
-    if dev <= state.best_loss * (1 + SAME):
-        state.best_step = state.step
+    loss, accuracy = measure_dev(loop, model)
+    state.curve.append((state.step, train, loss))
+    state.accuracy.append((state.step, accuracy))
+    better = accuracy > state.best_accuracy or loss < state.lowest_loss - MIN_GAIN
+    state.bad = 0 if better else state.bad + 1
+    state.lowest_loss = min(loss, state.lowest_loss)
+    if accuracy >= state.best_accuracy:
+        state.best_accuracy, state.best_step = accuracy, state.step
         best.clear()
         best.update({name: weight.detach().clone() for name, weight in trained.items()})
     if state.bad >= loop.patience and state.step < len(loop.steps):
-        state.stopped = f"the dev loss had not fallen for {state.bad} measurements at step {state.step}"
+        state.stopped = f"the dev rows had not improved for {state.bad} measurements at step {state.step}"
 
 
 def _agreed(accelerator: Any, value: float) -> float:
@@ -187,19 +197,19 @@ def _agreed(accelerator: Any, value: float) -> float:
     return float(accelerator.reduce(torch.tensor(value, device=accelerator.device), reduction="mean").item())
 
 
-def dev_loss(loop: Loop, model: Any) -> float:
-    """Return the mean cross entropy over the dev rows' answer tokens, in nats."""
+def measure_dev(loop: Loop, model: Any) -> tuple[float, float]:
+    """Return the mean cross entropy over the dev rows' answer tokens, in nats, and the share of them that was likeliest."""
     for module in model.modules():
         # Not `model.eval()`: on a CPU with AVX512_BF16, bitsandbytes 0.50 repacks a 4-bit layer at its first evaluation
         # for a kernel without a gradient, and the rest of the training would silently be wrong.
         module.training = hasattr(getattr(module, "weight", None), "quant_state")
-    total, answers = 0.0, 0
+    total, right, answers = 0.0, 0, 0
     with torch.inference_mode(), _precision(loop):
         for make in loop.dev:
             batch = make()
-            total += answer_loss(model, _to(batch, loop.device)).item()
-            answers += batch.answer_tokens
-    return total / answers
+            loss, hits = answer_loss(model, _to(batch, loop.device))
+            total, right, answers = total + loss.item(), right + hits, answers + batch.answer_tokens
+    return total / answers, right / answers
 
 
 def rate_at(step: int, steps: int, peak: float, warmup: int) -> float:
@@ -213,7 +223,7 @@ def rate_at(step: int, steps: int, peak: float, warmup: int) -> float:
 def forward_backward(loop: Loop, batch: Batch) -> None:
     """One pass whose gradients are thrown away: for timing."""
     with _precision(loop):
-        loss = answer_loss(loop.model, _to(batch, loop.device))
+        loss, _right = answer_loss(loop.model, _to(batch, loop.device))
     loss.backward()  # type: ignore[no-untyped-call]
     loop.model.zero_grad(set_to_none=True)
 
@@ -259,6 +269,7 @@ def _resume(loop: Loop, trained: dict[str, Any], optimizer: Any) -> tuple[Progre
     optimizer.load_state_dict(content["optimizer"])
     state = Progressed(**content["state"])
     state.curve = [tuple(point) for point in state.curve]  # type: ignore[misc]
+    state.accuracy = [tuple(point) for point in state.accuracy]  # type: ignore[misc]
     return state, content["best"]
 
 

@@ -38,8 +38,8 @@ class PeftTrainer:
     class Options:
         """`model` is "nano", a folder or a hub id. `learning_rate` 0 takes what suits the model's width. `batch_size` is rows an
         optimiser step, `batch_tokens` the most tokens in memory at once. `max_length` 0 is what the model reads.
-        `warmup` is a share of all steps; the dev loss is measured `evals_per_epoch` times an epoch, and training stops
-        when it has not fallen for `patience` measurements, or after `max_minutes` (0: no limit)."""
+        `warmup` is a share of all steps; the dev rows are measured `evals_per_epoch` times an epoch, and training stops
+        when they have not improved for `patience` measurements, or after `max_minutes` (0: no limit)."""
 
         model: str = "nano"
         method: Literal["lora", "qlora", "full"] = "lora"
@@ -107,6 +107,7 @@ class PeftTrainer:
             "steps": state.step,
             "tokens": state.tokens,
             "loss": [list(point) for point in state.curve],
+            "accuracy": [list(point) for point in state.accuracy],
             "best_step": state.best_step,
             "seconds": round(state.seconds, 2),
             "refused": [*refused, *refused_dev],
@@ -223,7 +224,7 @@ def default_rate(model: Any, method: str) -> float:
 def _notes(state: Progressed, *, dev: bool) -> list[str]:
     notes = [state.stopped] if state.stopped else []
     if dev and state.best_step == 0:
-        notes.append("training never lowered the dev loss: the adapter changes nothing")
+        notes.append("training never improved the dev rows: the adapter changes nothing")
     return notes
 
 

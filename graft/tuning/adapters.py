@@ -25,8 +25,8 @@ class AdapterManifest:
     """How an adapter came to be.
 
     `identity` is what it is made of: hashes of data, prompt, base model and settings. `loss` is the curve, one
-    [step, train, dev] a measurement (cross-entropy in nats a token; None where not measured); `best_step` the step
-    whose weights were kept. `tokens` were read in training, `seconds` of wall time; `refused` are row ids too long to
+    [step, train, dev] a measurement (cross-entropy in nats a token; None where not measured), and `accuracy` one
+    [step, share of dev answer tokens right]; `best_step` is the step whose weights were kept. `tokens` were read in training, `seconds` of wall time; `refused` are row ids too long to
     train on; `versions` the libraries; `rows` and `dev_rows` how many were given.
     """
 
@@ -40,6 +40,7 @@ class AdapterManifest:
     tokens: int = 0
     seconds: float = 0.0
     loss: tuple[tuple[float | None, ...], ...] = ()
+    accuracy: tuple[tuple[float, ...], ...] = ()
     refused: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)

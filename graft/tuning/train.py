@@ -60,6 +60,7 @@ def train_adapter(
         tokens=report["tokens"],
         seconds=report["seconds"],
         loss=tuple(tuple(point) for point in report["loss"]),
+        accuracy=tuple(tuple(point) for point in report.get("accuracy", ())),
         refused=tuple(report["refused"]),
         settings=report.get("settings", {}),
         versions=report.get("versions", {}),
