@@ -223,43 +223,6 @@ def test_greedy_equals_hugging_face_generate(generator, folder):
         assert ours.logprob == pytest.approx(logits.gather(-1, new[:, None]).mean().item(), abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("tokens", "banned"),
-    [
-        ([7] * 16, 7),
-        ([1, 2, 3, *[8, 9] * 8], 8),
-        ([8, 9] * 8 + [8], 9),
-        ([1, 2, 3, 4] * 4, 1),
-        ([1, 2, 3, 4, 5] * 4, None),
-        ([7] * 15, None),
-        ([7] * 15 + [8], None),
-        ([], None),
-    ],
-)
-def test_a_loop_is_four_rounds_of_up_to_four_tokens(tokens, banned):
-    assert decoding.looping(tokens) == banned
-
-
-def test_loops_are_broken_unless_told_otherwise(folder):
-    """A decoder that always says 5, then 6: with the guard the sixteenth repetition is the last."""
-
-    class Stuck:
-        def prefill(self, prompts, room):
-            return torch.tensor([[0.0] * 5 + [3.0, 2.0, 1.0]] * len(prompts))
-
-        def step(self, tokens):
-            return self.prefill(tokens, 0)
-
-        def keep(self, rows):
-            pass
-
-    options = {"stop": frozenset({6}), "limits": [20], "temperature": 0.0, "seed": 0}
-    for guard, expected in ((True, ([5] * 16, "stop")), (False, ([5] * 20, "length"))):
-        done = [decoding.Decoded()]
-        list(decoding.decode_batch(Stuck(), [[1]], done, **options, break_loops=guard))
-        assert (done[0].tokens, done[0].finish) == expected
-
-
 def test_a_stop_token_ends_one_row_and_not_its_mates(folder):
     loaded = models.load(str(folder))
     free = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))

@@ -15,8 +15,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-LOOP = 16  # tokens
-
 
 class Decoder(Protocol):
     """One batch being decoded; holds its own key-value cache."""
@@ -54,13 +52,11 @@ def decode_batch(
     limits: Sequence[int],
     temperature: float,
     seed: int,
-    break_loops: bool = True,
 ) -> Iterator[list[tuple[int, int]]]:
     """Fill `done` (one Decoded a prompt), and yield after each step the (row, token) pairs that are text.
 
     `limits` are the most tokens each row may get. Sampling draws from a generator of the row's own, seeded by the seed
-    and the prompt, so that an answer does not depend on its batch mates or its place. `break_loops` forbids the token that
-    would go on with a loop (see `looping`). Timings are shares of the
+    and the prompt, so that an answer does not depend on its batch mates or its place. Timings are shares of the
     batch's: their sum is the wall time.
     """
     dice = [_dice(seed, prompt) for prompt in prompts] if temperature > 0 else []
@@ -74,8 +70,6 @@ def decode_batch(
     while live:
         start = time.perf_counter()
         with torch.inference_mode():
-            if break_loops:
-                _forbid_loops(logits, [done[row].tokens for row in live])
             chosen, logprobs = _choose(logits, temperature, [dice[row] for row in live] if dice else [])
         news, going = [], []
         for place, (row, token, logprob) in enumerate(
@@ -103,27 +97,6 @@ def decode_batch(
             done[row].decode += share
         live = [live[place] for place in going]
         yield news
-
-
-def _forbid_loops(logits: Tensor, said: Sequence[Sequence[int]]) -> None:
-    for place, tokens in enumerate(said):
-        if (token := looping(tokens)) is not None:
-            logits[place, token] = -torch.inf
-
-
-def looping(tokens: Sequence[int]) -> int | None:
-    """Return the token that would go on with a loop, or None: the last 16 tokens repeat one to four tokens.
-
-    A small model that is asked what it cannot know falls into such loops (5 of 73 answers of the demo's closed-book
-    variant), writes until its budget ends, and breaks any format. Four or more equal rounds in a row are not prose.
-    """
-    last = list(tokens[-LOOP:])
-    if len(last) < LOOP:
-        return None
-    for period in range(1, LOOP // 4 + 1):
-        if last[period:] == last[:-period]:
-            return last[-period]
-    return None
 
 
 def _dice(seed: int, prompt: Sequence[int]) -> torch.Generator:

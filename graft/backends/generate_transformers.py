@@ -28,7 +28,7 @@ class TransformersGenerator:
     @dataclass(frozen=True, slots=True)
     class Options:
         """`model` is "nano", a folder or a hub id; `adapter` a peft folder; `dtype` and `device` "auto" or torch's
-        names. `break_loops` stops a model from saying the same one to four tokens for ever. A batch holds at most `batch_size` prompts and `batch_tokens` prompt tokens, padding included."""
+        names. A batch holds at most `batch_size` prompts and `batch_tokens` prompt tokens, padding included."""
 
         model: str = "nano"
         adapter: str = ""
@@ -37,17 +37,15 @@ class TransformersGenerator:
         load_in_4bit: bool = False
         batch_size: int = 16
         batch_tokens: int = 8192
-        break_loops: bool = True
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.fingerprint = content_hash(
-            "transformers 2",
+            "transformers 1",
             models.base_fingerprint(options.model),
             models.adapter_files_hash(Path(options.adapter)) if options.adapter else "",
             options.dtype,
             str(options.load_in_4bit),
-            str(options.break_loops),
         )
 
     @cached_property
@@ -150,8 +148,7 @@ class TransformersGenerator:
         self, prompts: Sequence[Sequence[int]], max_tokens: int, temperature: float, seed: int
     ) -> dict[str, Any]:
         limits = [max(1, min(max_tokens, self.context_length - len(prompt))) for prompt in prompts]
-        return {"stop": self.loaded.stop, "limits": limits, "temperature": temperature, "seed": seed,
-                "break_loops": self.options.break_loops}  # fmt: skip
+        return {"stop": self.loaded.stop, "limits": limits, "temperature": temperature, "seed": seed}
 
     def _decoder(self) -> Decoder:
         from graft.backends.decoding import HFDecoder
