@@ -131,7 +131,7 @@ class Parts:
 
     def is_local(self, variant: str) -> bool:
         """Whether a variant runs on this machine, so that asking it costs time and no money."""
-        return self.tunable or variant in BASELINES
+        return (self.tunable and variant not in self.config.variants) or variant in BASELINES
 
     def pricing(self, variant: str) -> MachinePricing | TokenPricing:
         """What an answer of a variant costs."""
@@ -197,6 +197,9 @@ class Parts:
     def variant(self, name: str, *, where: Filter | None = None) -> Variant:
         """Compose a variant: prompt + generator + maybe search + maybe adapter. The baselines quote the best sentences
         instead of generating. Raises NotBuilt when a part of it has not been built."""
+        if name in self.config.variants:
+            raise ConfigError(f"{name!r} is a competitor: GRAFT measures it and does not answer with it.",
+                              f"Ask it where it lives, or name one of {', '.join(VARIANTS)}.")  # fmt: skip
         if name not in (*VARIANTS, *BASELINES):
             raise UnknownName("variant", name, (*VARIANTS, *BASELINES))
         mode: Mode | None = "bm25" if name == "bm25" else None

@@ -83,7 +83,7 @@ class Project:
 
     def plan_compare(self) -> dict[str, Any]:
         """Say what `compare` would run, how many tokens, how long and at what cost."""
-        from graft.verbs.compare import plan
+        from graft.verbs.plan import plan
 
         return plan(self.parts)
 
