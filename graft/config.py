@@ -25,7 +25,8 @@ Mode = Literal["hybrid", "dense", "bm25"]
 FILE = "graft.toml"
 VARIANTS = ("base", "rag", "tuned", "hybrid")
 BASELINES = ("extractive", "bm25")
-RESERVED = frozenset({*VARIANTS, *BASELINES, "graft", "index", "questions"})
+DIAGNOSTICS = ("oracle",)
+RESERVED = frozenset({*VARIANTS, *BASELINES, *DIAGNOSTICS, "graft", "index", "questions"})
 """What no competitor may be called: GRAFT's own names, and those that stand beside them in a comparison."""
 
 
@@ -125,6 +126,8 @@ class EvaluationSection:
     """The held-out questions, relative to this file. Never train on them: GRAFT refuses leaks."""
     variants: tuple[str, ...] = VARIANTS
     """Which variants compete. base and the baselines are always shown."""
+    diagnostics: tuple[str, ...] = ()
+    """Arms that show where the losses are and cannot win: oracle is rag with the gold evidence in place of what it found."""
     primary: str = "truthfulness"
     """The one metric that decides; the others are exploratory."""
     batch_size: int = 16
@@ -322,12 +325,11 @@ def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[st
 
 def _check(config: Config) -> None:
     """Check what no single type says."""
-    unknown = [name for name in config.evaluation.variants if name not in VARIANTS]
-    if unknown:
-        raise ConfigError(
-            f"'variants' in [evaluation] names {unknown[0]!r}, which is none.",
-            f"Known: {', '.join(VARIANTS)}.",
-        )
+    for key, known in (("variants", VARIANTS), ("diagnostics", DIAGNOSTICS)):
+        unknown = [name for name in getattr(config.evaluation, key) if name not in known]
+        if unknown:
+            raise ConfigError(f"{key!r} in [evaluation] names {unknown[0]!r}, which is none.",
+                              f"Known: {', '.join(known)}.")  # fmt: skip
     for section, key, low, high in [
         ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000), ("generation", "max_tokens", 1, 100_000),
         ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),

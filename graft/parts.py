@@ -24,7 +24,7 @@ from graft.retrieval.context import assemble
 from graft.retrieval.index import Index
 from graft.retrieval.search import Searcher
 from graft.tuning.adapters import verify
-from graft.types import Chunk, Evidence, Message, content_hash
+from graft.types import Chunk, Context, Evidence, Hit, Message, content_hash
 from graft.workspace import Workspace, read_json
 
 ADAPTED = ("tuned", "hybrid")
@@ -253,6 +253,19 @@ class Parts:
             if chunk.start < evidence.end and chunk.end > evidence.start
         ]
         return "\n".join(pieces) or None
+
+    def gold_context(self, evidence: Sequence[Evidence]) -> Context:
+        """The chunks that hold gold evidence, as a search would show them that had found them first."""
+        chunks = [
+            chunk
+            for piece in evidence
+            for chunk in self._chunks_of(piece.document)
+            if (piece.page in (None, chunk.page) if piece.start is None or piece.end is None
+                else chunk.start < piece.end and chunk.end > piece.start)
+        ]  # fmt: skip
+        retrieval = self.config.retrieval
+        return assemble([Hit(chunk, 1.0) for chunk in chunks], max_passages=retrieval.passages,
+                        max_tokens=retrieval.passage_tokens, count=self.count_tokens)  # fmt: skip
 
     def _chunks_of(self, document: str) -> list[Chunk]:
         if document not in self._evidence:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.decision import compare as comparing
+from graft.decision.explain import headroom_line
 from graft.decision.failures import Facts, attribute
 from graft.decision.recommend import Limits, Values, recommend
 from graft.errors import NotBuilt
@@ -172,6 +173,12 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=_failures(measured),
     )  # fmt: skip
+    told = headroom_line(comparison)
+    recommendation = replace(
+        recommendation,
+        reasons=(*recommendation.reasons, *told),
+        trace=(*recommendation.trace, *told),
+    )
     return _written(parts, measured, comparison, recommendation)
 
 

@@ -1,4 +1,4 @@
-"""Who competes: GRAFT's variants, the competitors of [variants], the baselines that cannot win.
+"""Who competes: GRAFT's variants, the competitors of [variants], the baselines and diagnostic arms that cannot win.
 
 What `compare` and its plans share. All of them are Answerers; what measures them knows no difference.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from graft import plugins
@@ -18,6 +18,7 @@ from graft.evaluation.abstention import is_abstention
 from graft.evaluation.questions import fingerprint
 from graft.evaluation.recorded import RecordedAnswers
 from graft.generation.competitor import Competitor
+from graft.generation.variant import Retrieved, Variant, search_query
 from graft.parts import Parts
 from graft.protocols import Answerer
 from graft.types import Question, content_hash
@@ -39,8 +40,8 @@ class Field:
 
 @contextlib.contextmanager
 def competitors(parts: Parts, questions: Sequence[Question]) -> Iterator[Field]:
-    """Everybody who takes part: base and GRAFT's variants from simple to elaborate, competitors, baselines. Connections
-    to competitors are closed at the end."""
+    """Everybody who takes part: base and GRAFT's variants from simple to elaborate, competitors, baselines,
+    diagnostic arms. Connections to competitors are closed at the end."""
     entered = _entered(parts, questions)
     try:
         yield entered
@@ -73,7 +74,10 @@ def _entered(parts: Parts, questions: Sequence[Question]) -> Field:
             answerers[name] = _endpoint(parts, name, section, price)
     for name in BASELINES:
         _compose(parts, name, answerers, missing)
-    return Field(answerers, missing, BASELINES, frozenset(recorded), tuple(warnings))
+    diagnostics = parts.config.evaluation.diagnostics
+    if "oracle" in diagnostics and "rag" not in missing:
+        answerers["oracle"] = _oracle(parts, questions)
+    return Field(answerers, missing, (*BASELINES, *diagnostics), frozenset(recorded), tuple(warnings))
 
 
 def run_key(answerer: Answerer, questions: Sequence[Question]) -> str:
@@ -82,10 +86,27 @@ def run_key(answerer: Answerer, questions: Sequence[Question]) -> str:
 
 
 def _compose(parts: Parts, name: str, answerers: dict[str, Answerer], missing: dict[str, str]) -> None:
+    """Add a variant, or why it cannot answer."""
     try:
         answerers[name] = parts.variant(name)
     except NotBuilt as error:
         missing[name] = str(error)
+
+
+def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
+    """Return rag with the gold evidence as its context. A question without any is answered from what the search finds, so that
+    oracle - rag is what better retrieval could bring and nothing else."""
+    rag = parts.variant("rag")
+    gold = {search_query(question.messages): parts.gold_context(question.evidence) for question in questions}
+
+    def find(queries: Sequence[str]) -> list[Retrieved]:
+        assert rag.search is not None
+        return [
+            Retrieved(gold[query], found.timings) if query in gold and gold[query].passages else found
+            for query, found in zip(queries, rag.search(queries), strict=True)
+        ]
+
+    return replace(rag, name="oracle", search=find, fingerprint_parts=[*rag.fingerprint_parts, "oracle"])
 
 
 def _endpoint(parts: Parts, name: str, section: CompetitorSection, price: TokenPricing) -> Competitor:
