@@ -43,6 +43,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would run, how long and at what cost; do nothing.")
 ]
+InProject = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
 HERE = Path()
 
 
@@ -107,9 +108,10 @@ def build(
 @reported
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
-    folder: Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")] = HERE,
+    folder: InProject = HERE,
     variant: Annotated[
-        str | None, typer.Option(help="base, rag, tuned, hybrid; default: the recommended one.")
+        str | None,
+        typer.Option(help="base, rag, tuned, hybrid; default: the released, else the recommended one."),
     ] = None,
     where: Annotated[
         list[str] | None, typer.Option(help="Only passages whose metadata has key=value.")
@@ -151,10 +153,29 @@ def recommend(folder: Folder = HERE, as_json: AsJson = False) -> None:
 
 @app.command()
 @reported
+def release(
+    variant: Annotated[str | None, typer.Argument(help="Default: the recommended one.")] = None,
+    folder: InProject = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Promote a measured variant: ask and serve answer with it from now on, with this adapter and this prompt."""
+    _print(_open(folder).release(variant), lambda promoted: promoted.summary, as_json)
+
+
+@app.command()
+@reported
+def rollback(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Bring back what was released before the current release."""
+    _print(_open(folder).rollback(), lambda promoted: promoted.summary, as_json)
+
+
+@app.command()
+@reported
 def serve(
     folder: Folder = HERE,
     variant: Annotated[
-        str | None, typer.Option(help="What 'graft' answers with; default: the recommended one.")
+        str | None,
+        typer.Option(help="What 'graft' answers with; default: the released, else the recommended one."),
     ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to bind; default: graft.toml's, loopback.")
@@ -168,7 +189,7 @@ def serve(
 @app.command()
 @reported
 def status(folder: Folder = HERE, as_json: AsJson = False) -> None:
-    """Show what is built, what is stale and what was measured."""
+    """Show what is built, what is stale, what was measured and what is released."""
     _show(_open(folder).status(), as_json)
 
 

@@ -164,10 +164,10 @@ class Parts:
         """Tokens that the configured model reads, prompt and answer together; 0 when it is not known (an endpoint)."""
         return int(getattr(self.generator(), "context_length", 0))
 
-    def adapter(self, name: str) -> Path:
-        """The folder of the adapter that a variant uses now. Raises NotBuilt when there is none, Mismatch when it was
-        made for another prompt or base model."""
-        pointer = read_json(self.workspace.adapter_pointer(name))
+    def adapter(self, name: str, key: str | None = None) -> Path:
+        """The folder of the adapter that a variant uses now, or of the one with this key. Raises NotBuilt when there is
+        none, Mismatch when it was made for another prompt or base model."""
+        pointer = {"key": key} if key else read_json(self.workspace.adapter_pointer(name))
         if pointer is None:
             raise NotBuilt(
                 f"The variant {name!r} has no adapter yet.",
@@ -194,9 +194,9 @@ class Parts:
 
     # --- variants ----------------------------------------------------------------------------------------------------
 
-    def variant(self, name: str, *, where: Filter | None = None) -> Variant:
+    def variant(self, name: str, *, where: Filter | None = None, adapter: str | None = None) -> Variant:
         """Compose a variant: prompt + generator + maybe search + maybe adapter. The baselines quote the best sentences
-        instead of generating. Raises NotBuilt when a part of it has not been built."""
+        instead of generating. `adapter` is the key of a released adapter; default: the newest. Raises NotBuilt when a part of it has not been built."""
         if name in self.config.variants:
             raise ConfigError(f"{name!r} is a competitor: GRAFT measures it and does not answer with it.",
                               f"Ask it where it lives, or name one of {', '.join(VARIANTS)}.")  # fmt: skip
@@ -208,8 +208,8 @@ class Parts:
             raise NotBuilt(f"The variant {name!r} searches, and nothing is indexed yet.", "Run graft build.")
         generation = self.config.generation
         quotes = name in BASELINES
-        adapter = self.adapter(name) if name in ADAPTED else None
-        generator = plugins.build("generator", "extractive") if quotes else self.generator(adapter)
+        folder = self.adapter(name, adapter) if name in ADAPTED else None
+        generator = plugins.build("generator", "extractive") if quotes else self.generator(folder)
         retrieval = self.config.retrieval
         return Variant(
             name,

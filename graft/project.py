@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graft.verbs.build import BuildReport
     from graft.verbs.compare import Decided
     from graft.verbs.init import Outcome
+    from graft.verbs.release import Release
 
 
 class Project:
@@ -62,7 +63,8 @@ class Project:
     def ask(
         self, question: str | Sequence[Message], *, variant: str | None = None, where: Filter | None = None
     ) -> Answer:
-        """Answer a question or a conversation. `variant` defaults to the recommended one; `where` narrows the search."""
+        """Answer a question or a conversation. `variant` defaults to the released, else the
+        recommended one; `where` narrows the search."""
         from graft.verbs.ask import ask
 
         return ask(self.parts, question, variant=variant, where=where)
@@ -93,6 +95,18 @@ class Project:
 
         return recommend_again(self.parts, progress=quiet)
 
+    def release(self, variant: str | None = None) -> Release:
+        """Promote the recommended variant, or the named one: `ask` and `serve` answer with it from now on."""
+        from graft.verbs.release import release
+
+        return release(self.parts, variant)
+
+    def rollback(self) -> Release:
+        """Bring back what was released before the current release."""
+        from graft.verbs.release import rollback
+
+        return rollback(self.parts)
+
     def serve(
         self,
         *,
@@ -107,7 +121,7 @@ class Project:
         serve(self.parts, variant=variant, host=host, port=port, announce=announce)
 
     def status(self) -> dict[str, Any]:
-        """Return what is built, what is stale and what was measured."""
+        """Return what is built, what is stale, what was measured and what is released."""
         from graft.verbs.status import status
 
         return status(self.parts)
