@@ -153,6 +153,31 @@ def recommend(folder: Folder = HERE, as_json: AsJson = False) -> None:
 
 @app.command()
 @reported
+def check(
+    folder: Folder = HERE,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="A release's number, or a stored comparison's folder; default: current release."),
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="The variant to guard; default: the baseline's.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Fail also when so few questions prove nothing.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print a summary for a pull request.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Gate for CI: compare today against a release; exit 1 when a declared metric got worse by its margin."""
+    from graft.console import progress
+
+    with progress() as report:
+        found = _open(folder).check(baseline, variant=variant, strict=strict, progress=report)
+    _print(found, lambda checked: checked.markdown if markdown else checked.text, as_json)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@reported
 def release(
     variant: Annotated[str | None, typer.Argument(help="Default: the recommended one.")] = None,
     folder: InProject = HERE,

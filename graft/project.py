@@ -20,6 +20,7 @@ from graft.workspace import FOLDER, Workspace
 if TYPE_CHECKING:
     from graft.parts import Parts
     from graft.verbs.build import BuildReport
+    from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
     from graft.verbs.init import Outcome
     from graft.verbs.release import Release
@@ -94,6 +95,19 @@ class Project:
         from graft.verbs.compare import recommend_again
 
         return recommend_again(self.parts, progress=quiet)
+
+    def check(
+        self,
+        baseline: str | None = None,
+        *,
+        variant: str | None = None,
+        strict: bool = False,
+        progress: Progress = quiet,
+    ) -> Checked:
+        """Compare today and judge a variant against a stored comparison: a release's number, or a folder's path."""
+        from graft.verbs.check import check
+
+        return check(self.parts, baseline, variant=variant, strict=strict, progress=progress)
 
     def release(self, variant: str | None = None) -> Release:
         """Promote the recommended variant, or the named one: `ask` and `serve` answer with it from now on."""
