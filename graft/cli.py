@@ -130,9 +130,22 @@ def ask(
 
 @app.command()
 @reported
-def compare(folder: Folder = HERE, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def compare(
+    folder: Folder = HERE,
+    dry_run: DryRun = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say how many questions to collect; ask nothing.")
+    ] = False,
+    difference: Annotated[
+        float, typer.Option(help="With --plan: the difference that matters to you.")
+    ] = 0.05,
+    as_json: AsJson = False,
+) -> None:
     """Put the same held-out questions to every variant; print the table, the verdict and the report's path."""
     project = _open(folder)
+    if plan:
+        _print(project.plan_questions(difference), lambda found: found.text, as_json)
+        return
     if dry_run:
         _show(project.plan_compare(), as_json)
         return

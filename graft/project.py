@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
     from graft.verbs.init import Outcome
+    from graft.verbs.plan import QuestionPlan
     from graft.verbs.release import Release
 
 
@@ -89,6 +90,12 @@ class Project:
         from graft.verbs.plan import plan
 
         return plan(self.parts)
+
+    def plan_questions(self, difference: float = 0.05) -> QuestionPlan:
+        """Say how many questions show a true difference of this size in the primary metric."""
+        from graft.verbs.plan import plan_questions
+
+        return plan_questions(self.parts, difference)
 
     def recommend(self) -> Decided:
         """Decide again from the last comparison under today's [decision] settings; no model is asked."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,10 @@ from graft.records import to_dict
 from graft.types import Question
 from graft.verbs.compare import compare, held_out
 from graft.verbs.release import current, releases
+from graft.verbs.stored import Scores, read_scores
 from graft.workspace import read_json
 
 _LISTED = 10  # ids of changed questions in the summary
-Scores = Mapping[str, Mapping[str, float | None]]
-"""Question id → metric → value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +179,10 @@ def _stored(parts: Parts, baseline: str | None, variant: str | None) -> Baseline
 
 def _scores(path: Path, variant: str) -> Scores:
     """Return the scores of a variant from a comparison's rows."""
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read as the rows of a comparison: {error}.",
-            "Keep the folder of a comparison (rows.jsonl, comparison.json) where the gate can read it.",
-        ) from error
-    found = {row["question"]: row["scores"] for row in rows if row["variant"] == variant}
-    if not found:
-        raise UnknownName("variant", variant, {row["variant"] for row in rows}, str(path))
-    return found
+    found = read_scores(path)
+    if variant not in found:
+        raise UnknownName("variant", variant, found, str(path))
+    return found[variant]
 
 
 # --- showing it --------------------------------------------------------------------------------------------------------
