@@ -43,6 +43,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would run, how long and at what cost; do nothing.")
 ]
+InProject = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
 HERE = Path()
 
 
@@ -107,9 +108,10 @@ def build(
 @reported
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
-    folder: Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")] = HERE,
+    folder: InProject = HERE,
     variant: Annotated[
-        str | None, typer.Option(help="base, rag, tuned, hybrid; default: the recommended one.")
+        str | None,
+        typer.Option(help="base, rag, tuned, hybrid; default: the released, else the recommended one."),
     ] = None,
     where: Annotated[
         list[str] | None, typer.Option(help="Only passages whose metadata has key=value.")
@@ -128,9 +130,22 @@ def ask(
 
 @app.command()
 @reported
-def compare(folder: Folder = HERE, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def compare(
+    folder: Folder = HERE,
+    dry_run: DryRun = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say how many questions to collect; ask nothing.")
+    ] = False,
+    difference: Annotated[
+        float, typer.Option(help="With --plan: the difference that matters to you.")
+    ] = 0.05,
+    as_json: AsJson = False,
+) -> None:
     """Put the same held-out questions to every variant; print the table, the verdict and the report's path."""
     project = _open(folder)
+    if plan:
+        _print(project.plan_questions(difference), lambda found: found.text, as_json)
+        return
     if dry_run:
         _show(project.plan_compare(), as_json)
         return
@@ -151,10 +166,54 @@ def recommend(folder: Folder = HERE, as_json: AsJson = False) -> None:
 
 @app.command()
 @reported
+def check(
+    folder: Folder = HERE,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="A release's number, or a stored comparison's folder; default: current release."),
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="The variant to guard; default: the baseline's.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Fail also when so few questions prove nothing.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print a summary for a pull request.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Gate for CI: compare today against a release; exit 1 when a declared metric got worse by its margin."""
+    from graft.console import progress
+
+    with progress() as report:
+        found = _open(folder).check(baseline, variant=variant, strict=strict, progress=report)
+    _print(found, lambda checked: checked.markdown if markdown else checked.text, as_json)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@reported
+def release(
+    variant: Annotated[str | None, typer.Argument(help="Default: the recommended one.")] = None,
+    folder: InProject = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Promote a measured variant: ask and serve answer with it from now on, with this adapter and this prompt."""
+    _print(_open(folder).release(variant), lambda promoted: promoted.summary, as_json)
+
+
+@app.command()
+@reported
+def rollback(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Bring back what was released before the current release."""
+    _print(_open(folder).rollback(), lambda promoted: promoted.summary, as_json)
+
+
+@app.command()
+@reported
 def serve(
     folder: Folder = HERE,
     variant: Annotated[
-        str | None, typer.Option(help="What 'graft' answers with; default: the recommended one.")
+        str | None,
+        typer.Option(help="What 'graft' answers with; default: the released, else the recommended one."),
     ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to bind; default: graft.toml's, loopback.")
@@ -168,7 +227,7 @@ def serve(
 @app.command()
 @reported
 def status(folder: Folder = HERE, as_json: AsJson = False) -> None:
-    """Show what is built, what is stale and what was measured."""
+    """Show what is built, what is stale, what was measured and what is released."""
     _show(_open(folder).status(), as_json)
 
 

@@ -18,12 +18,16 @@ from typing import Any, Literal
 
 from graft.errors import ConfigError
 from graft.plugins import dataclass_from
+from graft.tables import line_of, merge
 
 Mode = Literal["hybrid", "dense", "bm25"]
 
 FILE = "graft.toml"
 VARIANTS = ("base", "rag", "tuned", "hybrid")
 BASELINES = ("extractive", "bm25")
+DIAGNOSTICS = ("oracle",)
+RESERVED = frozenset({*VARIANTS, *BASELINES, *DIAGNOSTICS, "graft", "index", "questions"})
+"""What no competitor may be called: GRAFT's own names, and those that stand beside them in a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ class EvaluationSection:
     """The held-out questions, relative to this file. Never train on them: GRAFT refuses leaks."""
     variants: tuple[str, ...] = VARIANTS
     """Which variants compete. base and the baselines are always shown."""
+    diagnostics: tuple[str, ...] = ()
+    """Arms that show where the losses are and cannot win: oracle is rag with the gold evidence in place of what it found."""
     primary: str = "truthfulness"
     """The one metric that decides; the others are exploratory."""
     batch_size: int = 16
@@ -165,6 +171,29 @@ class DecisionSection:
 
 
 @dataclass(frozen=True, slots=True)
+class CompetitorSection:
+    """A table [variants.NAME]: another system in the comparison, by its endpoint or by its recorded answers."""
+
+    endpoint: str = ""
+    """Base URL of an OpenAI-compatible chat endpoint, with its version: https://…/v1."""
+    model: str = ""
+    """The model's name there."""
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable with the key; empty for none, and it may be unset on loopback."""
+    raw: bool = False
+    """Send the bare question without GRAFT's prompt: for a system that brings a prompt of its own."""
+    omit: tuple[str, ...] = ()
+    """Request fields to leave out for a model that refuses them, e.g. ["temperature", "seed"]."""
+    input_price: float | None = None
+    """USD per 1M prompt tokens of a model that is not in the price table."""
+    output_price: float | None = None
+    """USD per 1M completion tokens of a model that is not in the price table."""
+    answers: str = ""
+    """Instead of an endpoint: a JSONL file of recorded answers, relative to this file: {"id", "answer", "citations"?,
+    "latency"?, "cost"?, "tokens"?} a line."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSection:
     """The table [serve]."""
 
@@ -190,6 +219,13 @@ class Config:
     evaluation: EvaluationSection = EvaluationSection()
     decision: DecisionSection = DecisionSection()
     serve: ServeSection = ServeSection()
+    variants: Mapping[str, CompetitorSection] = field(default_factory=dict)
+
+
+def sections() -> dict[str, type]:
+    """Return the tables of fixed name, and what each holds."""
+    hints = typing.get_type_hints(Config)
+    return {name: kind for name, kind in hints.items() if isinstance(kind, type)}
 
 
 # What the dial sets. Balanced is the dataclasses' own defaults.
@@ -224,41 +260,45 @@ def read(path: Path) -> Config:
     try:
         return from_tables(tables)
     except ConfigError as error:
-        raise ConfigError(f"{path}:{_line_of(text, error.message)}: {error.message}", error.hint) from error
+        raise ConfigError(f"{path}:{line_of(text, error.message)}: {error.message}", error.hint) from error
 
 
 def from_tables(tables: Mapping[str, Any]) -> Config:
     """Build a Config from parsed TOML: the dial's settings below, the file's own on top."""
     effort = tables.get("project", {}).get("effort", "balanced")
-    sections: dict[str, Any] = {}
-    hints = typing.get_type_hints(Config)
+    made: dict[str, Any] = {"variants": _competitors(tables.get("variants", {}))}
+    hints = sections()
     preset = EFFORT.get(effort, {})
     for name, table in tables.items():
         if name in hints and not isinstance(table, Mapping):
             raise ConfigError(f"{name!r} must be a table.", f"Write [{name}] and the keys below it.")
     for name, kind in hints.items():
-        table = _merge(preset.get(name, {}), tables.get(name, {}))
-        sections[name] = dataclass_from(kind, _with_backends(kind, table, name), f"[{name}]")
-    unknown: dict[str, Any] = {name: {} for name in tables if name not in hints}
-    config: Config = dataclass_from(Config, {**sections, **unknown}, FILE)
+        table = merge(preset.get(name, {}), tables.get(name, {}))
+        made[name] = dataclass_from(kind, _with_backends(kind, table, name), f"[{name}]")
+    unknown: dict[str, Any] = {name: {} for name in tables if name not in made}
+    config: Config = dataclass_from(Config, {**made, **unknown}, FILE)
     _check(config)
     return config
 
 
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two tables key by key. A backend table that names another backend replaces the one below."""
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        if (
-            isinstance(value, Mapping)
-            and isinstance(under, Mapping)
-            and value.get("name", under.get("name")) == under.get("name")
-        ):
-            merged[key] = {**under, **value}
-        else:
-            merged[key] = value
-    return merged
+def _competitors(tables: Any) -> dict[str, CompetitorSection]:
+    """Read [variants.NAME]. Each has an endpoint with a model, or a file of answers."""
+    if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
+        raise ConfigError("'variants' must hold tables.", "Write [variants.NAME] and the keys below it.")
+    made: dict[str, CompetitorSection] = {}
+    for name, table in tables.items():
+        where = f"[variants.{name}]"
+        if name in RESERVED or not re.fullmatch(r"[\w.-]+", name):
+            raise ConfigError(f"{name!r} in {where} cannot be used as a name.",
+                              f"Use letters, digits, - and _, and none of {', '.join(sorted(RESERVED))}.")  # fmt: skip
+        made[name] = dataclass_from(CompetitorSection, table, where)
+        if bool(made[name].endpoint) == bool(made[name].answers):
+            raise ConfigError(f"{where} needs either 'endpoint' or 'answers'.", "Give one of the two.")
+        if made[name].endpoint and not made[name].model:
+            raise ConfigError(
+                f"{where} has an 'endpoint' and no model.", 'Add model = "…", as it is named there.'
+            )
+    return made
 
 
 def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[str, Any]:
@@ -285,12 +325,11 @@ def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[st
 
 def _check(config: Config) -> None:
     """Check what no single type says."""
-    unknown = [name for name in config.evaluation.variants if name not in VARIANTS]
-    if unknown:
-        raise ConfigError(
-            f"'variants' in [evaluation] names {unknown[0]!r}, which is none.",
-            f"Known: {', '.join(VARIANTS)}.",
-        )
+    for key, known in (("variants", VARIANTS), ("diagnostics", DIAGNOSTICS)):
+        unknown = [name for name in getattr(config.evaluation, key) if name not in known]
+        if unknown:
+            raise ConfigError(f"{key!r} in [evaluation] names {unknown[0]!r}, which is none.",
+                              f"Known: {', '.join(known)}.")  # fmt: skip
     for section, key, low, high in [
         ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000), ("generation", "max_tokens", 1, 100_000),
         ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),
@@ -299,19 +338,3 @@ def _check(config: Config) -> None:
         value = getattr(getattr(config, section), key)
         if not low <= value <= high:
             raise ConfigError(f"{key!r} in [{section}] is {value}.", f"Give a number from {low} to {high}.")
-
-
-def _line_of(text: str, message: str) -> int:
-    """Find the line of the key that an error message quotes first, in the section it names; 1 when it cannot tell."""
-    quoted = re.search(r"'([^']+)'", message)
-    section = re.search(r"\[([\w.]+)\]", message)
-    inside, lines = section is None, text.splitlines()
-    for number, line in enumerate(lines, start=1):
-        header = re.match(r"\s*\[+([\w.\-]+)\]+", line)
-        if header:
-            inside = section is None or header[1].split(".")[0] == section[1].split(".")[0]
-            if quoted and header[1].split(".")[-1] == quoted[1]:
-                return number
-        elif inside and quoted and re.match(rf"\s*{re.escape(quoted[1])}\s*[=.]", line):
-            return number
-    return 1

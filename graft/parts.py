@@ -24,7 +24,7 @@ from graft.retrieval.context import assemble
 from graft.retrieval.index import Index
 from graft.retrieval.search import Searcher
 from graft.tuning.adapters import verify
-from graft.types import Chunk, Evidence, Message, content_hash
+from graft.types import Chunk, Context, Evidence, Hit, Message, content_hash
 from graft.workspace import Workspace, read_json
 
 ADAPTED = ("tuned", "hybrid")
@@ -131,7 +131,7 @@ class Parts:
 
     def is_local(self, variant: str) -> bool:
         """Whether a variant runs on this machine, so that asking it costs time and no money."""
-        return self.tunable or variant in BASELINES
+        return (self.tunable and variant not in self.config.variants) or variant in BASELINES
 
     def pricing(self, variant: str) -> MachinePricing | TokenPricing:
         """What an answer of a variant costs."""
@@ -164,10 +164,10 @@ class Parts:
         """Tokens that the configured model reads, prompt and answer together; 0 when it is not known (an endpoint)."""
         return int(getattr(self.generator(), "context_length", 0))
 
-    def adapter(self, name: str) -> Path:
-        """The folder of the adapter that a variant uses now. Raises NotBuilt when there is none, Mismatch when it was
-        made for another prompt or base model."""
-        pointer = read_json(self.workspace.adapter_pointer(name))
+    def adapter(self, name: str, key: str | None = None) -> Path:
+        """The folder of the adapter that a variant uses now, or of the one with this key. Raises NotBuilt when there is
+        none, Mismatch when it was made for another prompt or base model."""
+        pointer = {"key": key} if key else read_json(self.workspace.adapter_pointer(name))
         if pointer is None:
             raise NotBuilt(
                 f"The variant {name!r} has no adapter yet.",
@@ -194,9 +194,12 @@ class Parts:
 
     # --- variants ----------------------------------------------------------------------------------------------------
 
-    def variant(self, name: str, *, where: Filter | None = None) -> Variant:
+    def variant(self, name: str, *, where: Filter | None = None, adapter: str | None = None) -> Variant:
         """Compose a variant: prompt + generator + maybe search + maybe adapter. The baselines quote the best sentences
-        instead of generating. Raises NotBuilt when a part of it has not been built."""
+        instead of generating. `adapter` is the key of a released adapter; default: the newest. Raises NotBuilt when a part of it has not been built."""
+        if name in self.config.variants:
+            raise ConfigError(f"{name!r} is a competitor: GRAFT measures it and does not answer with it.",
+                              f"Ask it where it lives, or name one of {', '.join(VARIANTS)}.")  # fmt: skip
         if name not in (*VARIANTS, *BASELINES):
             raise UnknownName("variant", name, (*VARIANTS, *BASELINES))
         mode: Mode | None = "bm25" if name == "bm25" else None
@@ -205,8 +208,8 @@ class Parts:
             raise NotBuilt(f"The variant {name!r} searches, and nothing is indexed yet.", "Run graft build.")
         generation = self.config.generation
         quotes = name in BASELINES
-        adapter = self.adapter(name) if name in ADAPTED else None
-        generator = plugins.build("generator", "extractive") if quotes else self.generator(adapter)
+        folder = self.adapter(name, adapter) if name in ADAPTED else None
+        generator = plugins.build("generator", "extractive") if quotes else self.generator(folder)
         retrieval = self.config.retrieval
         return Variant(
             name,
@@ -250,6 +253,19 @@ class Parts:
             if chunk.start < evidence.end and chunk.end > evidence.start
         ]
         return "\n".join(pieces) or None
+
+    def gold_context(self, evidence: Sequence[Evidence]) -> Context:
+        """The chunks that hold gold evidence, as a search would show them that had found them first."""
+        chunks = [
+            chunk
+            for piece in evidence
+            for chunk in self._chunks_of(piece.document)
+            if (piece.page in (None, chunk.page) if piece.start is None or piece.end is None
+                else chunk.start < piece.end and chunk.end > piece.start)
+        ]  # fmt: skip
+        retrieval = self.config.retrieval
+        return assemble([Hit(chunk, 1.0) for chunk in chunks], max_passages=retrieval.passages,
+                        max_tokens=retrieval.passage_tokens, count=self.count_tokens)  # fmt: skip
 
     def _chunks_of(self, document: str) -> list[Chunk]:
         if document not in self._evidence:

@@ -20,8 +20,11 @@ from graft.workspace import FOLDER, Workspace
 if TYPE_CHECKING:
     from graft.parts import Parts
     from graft.verbs.build import BuildReport
+    from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
     from graft.verbs.init import Outcome
+    from graft.verbs.plan import QuestionPlan
+    from graft.verbs.release import Release
 
 
 class Project:
@@ -62,7 +65,8 @@ class Project:
     def ask(
         self, question: str | Sequence[Message], *, variant: str | None = None, where: Filter | None = None
     ) -> Answer:
-        """Answer a question or a conversation. `variant` defaults to the recommended one; `where` narrows the search."""
+        """Answer a question or a conversation. `variant` defaults to the released, else the
+        recommended one; `where` narrows the search."""
         from graft.verbs.ask import ask
 
         return ask(self.parts, question, variant=variant, where=where)
@@ -83,15 +87,46 @@ class Project:
 
     def plan_compare(self) -> dict[str, Any]:
         """Say what `compare` would run, how many tokens, how long and at what cost."""
-        from graft.verbs.compare import plan
+        from graft.verbs.plan import plan
 
         return plan(self.parts)
+
+    def plan_questions(self, difference: float = 0.05) -> QuestionPlan:
+        """Say how many questions show a true difference of this size in the primary metric."""
+        from graft.verbs.plan import plan_questions
+
+        return plan_questions(self.parts, difference)
 
     def recommend(self) -> Decided:
         """Decide again from the last comparison under today's [decision] settings; no model is asked."""
         from graft.verbs.compare import recommend_again
 
         return recommend_again(self.parts, progress=quiet)
+
+    def check(
+        self,
+        baseline: str | None = None,
+        *,
+        variant: str | None = None,
+        strict: bool = False,
+        progress: Progress = quiet,
+    ) -> Checked:
+        """Compare today and judge a variant against a stored comparison: a release's number, or a folder's path."""
+        from graft.verbs.check import check
+
+        return check(self.parts, baseline, variant=variant, strict=strict, progress=progress)
+
+    def release(self, variant: str | None = None) -> Release:
+        """Promote the recommended variant, or the named one: `ask` and `serve` answer with it from now on."""
+        from graft.verbs.release import release
+
+        return release(self.parts, variant)
+
+    def rollback(self) -> Release:
+        """Bring back what was released before the current release."""
+        from graft.verbs.release import rollback
+
+        return rollback(self.parts)
 
     def serve(
         self,
@@ -107,7 +142,7 @@ class Project:
         serve(self.parts, variant=variant, host=host, port=port, announce=announce)
 
     def status(self) -> dict[str, Any]:
-        """Return what is built, what is stale and what was measured."""
+        """Return what is built, what is stale, what was measured and what is released."""
         from graft.verbs.status import status
 
         return status(self.parts)

@@ -10,7 +10,7 @@ kill at any moment leaves either the old state or the new. Knows where things li
       adapters/tuned.json, hybrid.json   which of them is in use
       runs/KEY/        rows.jsonl (one line a question, appended as they come), manifest.json
       comparisons/ID/  comparison.json, recommendation.json, report.html, rows.jsonl
-      releases/        what was promoted, newest last
+      releases/        NNNN.json, what was promoted; the newest is current
 """
 
 from __future__ import annotations

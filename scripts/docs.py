@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import typing
 from pathlib import Path
 
 from typer.main import get_command
@@ -44,7 +43,7 @@ def project_file() -> str:
         'a key that you set always wins. Backends are written as a name (`embedder = "minilm"`) or as a table with',
         'their own options (`embedder = { name = "minilm", precision = "fp32" }`).\n',
     ]
-    for section, kind in typing.get_type_hints(settings.Config).items():
+    for section, kind in {**settings.sections(), "variants.NAME": settings.CompetitorSection}.items():
         pages.append(f"## [{section}]\n\n| key | default | meaning |\n|---|---|---|")
         comments = field_comments(kind)
         for entry in dataclasses.fields(kind):

@@ -15,6 +15,7 @@ from graft.decision.compare import TOO_FEW
 from graft.decision.cost import Running, break_even
 from graft.decision.failures import CAUSES
 from graft.decision.verdict import Verdict
+from graft.types import Comparison
 
 Failures = Mapping[str, Mapping[str, tuple[str, ...]]]
 
@@ -84,6 +85,22 @@ def break_even_line(case: Case, pair: Sequence[str]) -> list[str]:
     told = "never" if volume is None else f"from {volume:,.0f} answers a month"
     return [
         f"break-even: {high} (${fixed[high] - fixed[low]:,.2f} a month more) pays {told}; you plan {case.volume:,.0f}"
+    ]
+
+
+def headroom_line(
+    comparison: Comparison, *, rag: str = "rag", oracle: str = "oracle", metric: str = "correct"
+) -> list[str]:
+    """Return what is to gain by better retrieval (oracle - rag) and what only a better model can (1 - oracle), in the
+    share of right answers; nothing without an oracle arm, the variant that is shown the gold evidence."""
+    found = [comparison.variants.get(name, {}).get(metric) for name in (rag, oracle)]
+    means = [None if estimate is None else estimate.mean for estimate in found]
+    searched, shown = means
+    if searched is None or shown is None:
+        return []
+    return [
+        f"Headroom in {metric}: better retrieval can bring {max(0.0, shown - searched):.3f} "
+        f"({oracle} {shown:.3f} - {rag} {searched:.3f}), a better generator {1 - shown:.3f} (1 - {oracle})."
     ]
 
 

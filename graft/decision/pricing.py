@@ -40,13 +40,15 @@ class MachinePricing:
 
 
 class TokenPricing:
-    """USD of an endpoint's tokens: the user's prices per 1M, or the table's for `model`."""
+    """USD of an endpoint's tokens: the user's prices per 1M, or the table's for `model`. `where` says in which table of
+    graft.toml the user may set them."""
 
     def __init__(
         self, model: str, input_price: float | None = None, output_price: float | None = None,
-        table: PriceTable | None = None,
+        table: PriceTable | None = None, *, where: str = "[decision]",
     ) -> None:  # fmt: skip
         self._model = model
+        self._where = where
         if input_price is not None and output_price is not None:
             self._price: Price | None = Price(input_price, output_price, input_price)
         else:
@@ -59,6 +61,6 @@ class TokenPricing:
     def warnings(self, today: date) -> tuple[str, ...]:
         """Ask for a price that is not known; say whether a known one is old."""
         if self._price is None:
-            remedy = "set [decision] input_price and output_price (USD per 1M tokens)."
+            remedy = f"set {self._where} input_price and output_price (USD per 1M tokens)."
             return (f"No price is known for {self._model!r}, so costs are left out: {remedy}",)
         return stale({self._model: self._price}, today)

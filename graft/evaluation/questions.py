@@ -51,7 +51,7 @@ def read_questions(path: Path) -> tuple[Question, ...]:
     questions: list[Question] = []
     problems: list[str] = []
     seen: dict[str, str] = {}
-    for number, line in _lines(path):
+    for number, line in lines(path, "questions", "Check the path in graft.toml ([evaluation] questions)."):
         where = f"{path.name}:{number}"
         try:
             question = parse(line, where)
@@ -93,8 +93,9 @@ def fingerprint(questions: Sequence[Question]) -> str:
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text) of the lines that are not blank."""
+def lines(path: Path, what: str, missing: str) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of the lines of a JSONL or JSONL.gz file that are not blank. Raises DataError; `what`
+    the file holds and the hint when it is `missing` are for its message."""
     data = b""
     try:
         data = path.read_bytes()
@@ -102,9 +103,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             data = gzip.decompress(data)
         text = data.decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise DataError(
-            f"No questions at {path}.", "Check the path in graft.toml ([evaluation] questions)."
-        ) from error
+        raise DataError(f"No {what} at {path}.", missing) from error
     except UnicodeDecodeError as error:
         number = data[: error.start].count(b"\n") + 1
         raise DataError(f"{path}:{number} is not UTF-8.", "Save the file as UTF-8.") from error

@@ -15,13 +15,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from graft.errors import BackendError, BudgetExceeded, GraftError, Mismatch
+from graft.errors import BackendError, BudgetExceeded, DataError, GraftError, Mismatch
 from graft.evaluation.questions import fingerprint
 from graft.protocols import Answerer, Progress
 from graft.records import from_dict, to_dict
 from graft.types import Question, Row
 from graft.workspace import append_lines, read_json, read_lines, write_json
+
+T = TypeVar("T")
 
 ROWS = "rows.jsonl"
 MANIFEST = "manifest.json"
@@ -96,8 +99,8 @@ def time_answers(
 
     Questions that fail are left out: their time is that of the failure.
     """
-    n = min(n, len(questions))
-    chosen = [questions[at * len(questions) // n] for at in range(n)]
+    chosen = _spread(questions, n)
+    n = len(chosen)
     samples = []
     for number, question in enumerate(chosen[:1] + chosen):
         started = time.perf_counter()
@@ -111,10 +114,25 @@ def time_answers(
     return Latencies(tuple(samples))
 
 
+def reported_latencies(rows: Sequence[Row], n: int = 30) -> Latencies:
+    """Return the seconds that recorded rows report of themselves, of the `n` questions that `time_answers` would time:
+    for answers that nobody can ask again. Rows that report none are left out."""
+    answers = [row.answer for row in _spread(rows, n) if row.answer is not None]
+    return Latencies(
+        tuple({"total": answer.timings["total"]} for answer in answers if "total" in answer.timings)
+    )
+
+
 def read_latencies(folder: Path) -> Latencies:
     """Return the latency sample of a complete run; empty when the run is not complete."""
     manifest = read_json(folder / MANIFEST) or {}
     return Latencies(tuple(manifest.get("latency", ())))
+
+
+def _spread(items: Sequence[T], n: int) -> list[T]:
+    """Return `n` of the items, or all when there are fewer, spread evenly."""
+    n = min(n, len(items))
+    return [items[at * len(items) // n] for at in range(n)]
 
 
 # --- asking --------------------------------------------------------------------------------------------------------
@@ -153,6 +171,11 @@ def _ask(
         ready: list[Row] = []
         try:
             for row, error in _answer(answerer, todo[at : at + batch_size]):
+                if isinstance(
+                    error, DataError
+                ):  # about this question; says nothing of whether the system is up
+                    ready.append(row)
+                    continue
                 held.append(row)
                 if error is None:
                     ready, held = ready + held, []

@@ -9,6 +9,7 @@ from graft.generation.variant import Variant
 from graft.parts import Parts
 from graft.protocols import Filter
 from graft.types import Answer, Message
+from graft.verbs.release import current, released
 from graft.workspace import read_json
 
 
@@ -35,12 +36,15 @@ def stream(
 
 
 def chosen(parts: Parts, name: str | None, where: Filter | None = None) -> Variant:
-    """Return the named variant, or the default one."""
+    """Return the named variant, else the current release's, else the default one."""
+    promoted = None if name else current(parts.workspace)
+    if promoted is not None:
+        return released(parts, promoted, where)
     return parts.variant(name or default_variant(parts), where=where)
 
 
 def default_variant(parts: Parts) -> str:
-    """Return the recommended variant; before any comparison rag if something is indexed, else base."""
+    """Return the recommended variant of a project without a release; before any comparison rag if something is indexed, else base."""
     latest = read_json(parts.workspace.latest)
     if latest is not None and latest.get("variant"):
         return str(latest["variant"])

@@ -8,33 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from graft.config import BASELINES
 from graft.decision import compare as comparing
+from graft.decision.explain import headroom_line
 from graft.decision.failures import Facts, attribute
 from graft.decision.recommend import Limits, Values, recommend
 from graft.errors import NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, fingerprint, read_questions
-from graft.evaluation.run import MANIFEST, Latencies, read_latencies, run
-from graft.generation.variant import Variant
+from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
 from graft.parts import Parts
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.reporting import report as reporting
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
-from graft.types import Comparison, Question, Recommendation, Row, Usage, Value, content_hash
+from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
+from graft.verbs.competitors import Field, competitors, run_key
 from graft.workspace import read_json, write_json
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What the variants answered and how it scored. `scores[variant][metric]` runs along `questions`; `latencies` are
-    timings of single questions; `missing` says why a variant that was asked for is not here."""
+    timings of single questions; `missing` says why a variant that was asked for is not here; `shown` cannot win."""
 
     questions: tuple[Question, ...]
     rows: Mapping[str, Sequence[Row]]
@@ -42,6 +41,7 @@ class Measured:
     latencies: Mapping[str, Latencies]
     fingerprints: Mapping[str, str]
     missing: Mapping[str, str]
+    shown: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -91,20 +91,12 @@ def recommend_again(parts: Parts, progress: Progress) -> Decided:
     if read_json(parts.workspace.latest) is None:
         raise NotBuilt("Nothing has been compared yet.", "Run graft compare.")
     questions, _ = held_out(parts)
-    for name, variant in competitors(parts)[0].items():
-        if read_json(parts.workspace.run(_run_key(variant, questions)) / MANIFEST) is None:
-            raise NotBuilt(f"The run of {name} is out of date.", "Run graft compare.")
+    with competitors(parts, questions) as entered:
+        for name, answerer in entered.answerers.items():
+            if read_json(parts.workspace.run(run_key(answerer, questions)) / MANIFEST) is None:
+                raise NotBuilt(f"The run of {name} is out of date.", "Run graft compare.")
     with parts.workspace.lock("compare"):
         return _decide(parts, _measure(parts, progress))
-
-
-def plan(parts: Parts) -> dict[str, Any]:
-    """Say what `compare` would run: questions left, tokens, seconds and USD of each variant."""
-    left = _left(parts)
-    costs = [entry["cost_usd"] for entry in left.values()]
-    total = None if any(cost is None for cost in costs) else sum(costs)
-    seconds = sum(entry["seconds"] or 0 for entry in left.values())
-    return {"variants": left, "seconds": seconds, "cost_usd": total}
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -121,40 +113,33 @@ def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     return questions, tuple(f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings)
 
 
-def competitors(parts: Parts) -> tuple[dict[str, Variant], dict[str, str]]:
-    """Return the variants that can answer, baselines last, and why the others cannot."""
-    wanted = dict.fromkeys(["base", *parts.config.evaluation.variants])
-    found, missing = {}, {}
-    for name in [*wanted, *BASELINES]:
-        try:
-            found[name] = parts.variant(name)
-        except NotBuilt as error:
-            missing[name] = str(error)
-    return found, missing
-
-
-def _run_key(variant: Variant, questions: Sequence[Question]) -> str:
-    return content_hash(variant.name, variant.fingerprint, fingerprint(questions))
-
-
 def _measure(parts: Parts, progress: Progress) -> Measured:
     questions, warnings = held_out(parts)
-    variants, missing = competitors(parts)
+    with competitors(parts, questions) as entered:
+        return _asked(parts, questions, warnings, entered, progress)
+
+
+def _asked(
+    parts: Parts, questions: tuple[Question, ...], warnings: Sequence[str], entered: Field, progress: Progress
+) -> Measured:
     section = parts.config.evaluation
     rows, scores, latencies = {}, {}, {}
-    for name, variant in variants.items():
-        folder = parts.workspace.run(_run_key(variant, questions))
+    for name, answerer in entered.answerers.items():
+        folder = parts.workspace.run(run_key(answerer, questions))
+        timed = 0 if name in entered.recorded else section.latency_questions
         if parts.is_local(name) and read_json(folder / MANIFEST) is None:
-            variant.answer(questions[0].messages)  # loads the model: no question is charged for that
-        rows[name] = run(variant, questions, folder, batch_size=section.batch_size,
-                         latency_questions=section.latency_questions, progress=progress)  # fmt: skip
-        latencies[name] = read_latencies(folder)
+            answerer.answer_batch([questions[0].messages])  # loads the model: no question is charged for that
+        rows[name] = run(answerer, questions, folder, batch_size=section.batch_size, latency_questions=timed,
+                         progress=progress)  # fmt: skip
+        latencies[name] = (
+            read_latencies(folder) if timed else reported_latencies(rows[name], section.latency_questions)
+        )
         scores[name] = score(questions, rows[name], evidence_text=parts.evidence_text)
-    fingerprints = {name: variant.fingerprint for name, variant in variants.items()}
+    fingerprints = {name: answerer.fingerprint for name, answerer in entered.answerers.items()}
     fingerprints |= {"questions": fingerprint(questions), "index": parts.index.fingerprint}
-    notes = [f"{name} is not in the comparison: {why}" for name, why in missing.items()]
-    prices = parts.pricing("base").warnings(datetime.now(UTC).date())
-    return Measured(questions, rows, scores, latencies, fingerprints, missing, (*warnings, *notes, *prices))
+    notes = [f"{name} is not in the comparison: {why}" for name, why in entered.missing.items()]
+    told = (*warnings, *notes, *entered.warnings)
+    return Measured(questions, rows, scores, latencies, fingerprints, entered.missing, entered.shown, told)
 
 
 # --- deciding --------------------------------------------------------------------------------------------------------
@@ -174,7 +159,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         "draws": config.evaluation.draws,
     }
     comparison = comparing.compare(
-        measured.scores, **shared, primary=config.evaluation.primary, baselines=BASELINES, fingerprints=measured.fingerprints,
+        measured.scores, **shared, primary=config.evaluation.primary, baselines=measured.shown, fingerprints=measured.fingerprints,
     )  # fmt: skip
     comparison = replace(comparison, warnings=(*comparison.warnings, *measured.warnings))
     decision = config.decision
@@ -188,6 +173,12 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=_failures(measured),
     )  # fmt: skip
+    told = headroom_line(comparison)
+    recommendation = replace(
+        recommendation,
+        reasons=(*recommendation.reasons, *told),
+        trace=(*recommendation.trace, *told),
+    )
     return _written(parts, measured, comparison, recommendation)
 
 
@@ -241,56 +232,3 @@ def _written(
               "questions": comparison.questions, "report": str(decided.report)}  # fmt: skip
     write_json(parts.workspace.latest, latest)
     return decided
-
-
-# --- planning --------------------------------------------------------------------------------------------------------
-
-# Tokens around a question and its passages: the contract, the template, the labels.
-_FRAME = 60
-_PASSAGE = 160
-_PROBE = 2
-
-
-def _left(parts: Parts) -> dict[str, dict[str, Any]]:
-    """Return what each variant has still to answer, with an estimate of tokens, seconds and USD.
-
-    A local variant answers two questions to be timed; an endpoint is never called, its figures are upper bounds from
-    lengths and prices, and its time is unknown (null).
-    """
-    questions, _ = held_out(parts)
-    variants, _ = competitors(parts)
-    left: dict[str, dict[str, Any]] = {}
-    for name, variant in variants.items():
-        folder = parts.workspace.run(_run_key(variant, questions))
-        todo = () if read_json(folder / MANIFEST) is not None else questions
-        estimate = _probed(variant, todo) if parts.is_local(name) else _bounded(parts, variant, todo)
-        left[name] = {"questions": len(todo), **estimate}
-    return left
-
-
-def _probed(variant: Variant, questions: Sequence[Question]) -> dict[str, Any]:
-    answers = (
-        variant.answer_batch([question.messages for question in questions[:_PROBE]]) if questions else []
-    )
-    share = len(questions) / max(1, len(answers))
-    costs = [answer.cost for answer in answers if answer.cost is not None]
-    return {
-        "prompt_tokens": round(share * sum(answer.usage.prompt for answer in answers)),
-        "completion_tokens": round(share * sum(answer.usage.completion for answer in answers)),
-        "seconds": round(share * sum(answer.timings["total"] for answer in answers), 1),
-        "cost_usd": share * sum(costs),
-    }
-
-
-def _bounded(parts: Parts, variant: Variant, questions: Sequence[Question]) -> dict[str, Any]:
-    retrieval = parts.config.retrieval
-    passages = min(retrieval.passage_tokens, retrieval.passages * _PASSAGE) if variant.search else 0
-    prompt = sum(parts.count_tokens(question.text) + passages + _FRAME for question in questions)
-    usage = Usage(prompt, len(questions) * variant.max_tokens)
-    cost = variant.price(usage, {}) if variant.price else None
-    return {
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "seconds": None,
-        "cost_usd": cost,
-    }

@@ -10,7 +10,6 @@ import ast
 import dataclasses
 import inspect
 import json
-import typing
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -148,7 +147,7 @@ def render(found: Found, *, name: str) -> str:
         own = [path for path in (found.examples, found.questions, settings.FILE) if path]
         chosen["documents", "exclude"] = tuple(own)
     lines = ["# GRAFT's project file. Keys that are commented out stand at their defaults.", ""]
-    for section, kind in typing.get_type_hints(settings.Config).items():
+    for section, kind in settings.sections().items():
         lines.append(f"[{section}]")
         comments = field_comments(kind)
         for entry in dataclasses.fields(kind):

@@ -10,6 +10,7 @@ from graft.errors import ConfigError, GraftError
 from graft.generation.variant import Variant
 from graft.parts import Parts
 from graft.verbs.ask import default_variant
+from graft.verbs.release import current, released
 
 
 def serve(
@@ -20,15 +21,13 @@ def serve(
     port: int | None = None,
     announce: Callable[[str], None],
 ) -> None:
-    """Serve until interrupted. The model `graft` is the default variant; every variant has its own name beside it."""
+    """Serve until interrupted. The model `graft` is the named variant, else the current
+    release, else the recommended one; every variant has its own name beside it."""
     from graft.server.app import create_app
     from graft.server.run import run_server
 
     section = parts.config.serve
-    default = variant or default_variant(parts)
-    variants, missing = available(parts)
-    if default not in variants:
-        raise ConfigError(f"The variant {default!r} cannot be served.", f"Available: {', '.join(variants)}.")
+    default, variants, missing = offered(parts, variant)
     key = os.environ.get(section.key_env) or secrets.token_urlsafe(24)
     app = create_app(variants, default=default, key=key, cache=section.cache)
     address = f"http://{host or section.host}:{port or section.port}"
@@ -45,12 +44,20 @@ def serve(
     run_server(app, host=host or section.host, port=port or section.port)
 
 
-def available(parts: Parts) -> tuple[dict[str, Variant], dict[str, str]]:
-    """Return every variant that can answer now, by name, and why the others cannot."""
+def offered(parts: Parts, variant: str | None = None) -> tuple[str, dict[str, Variant], dict[str, str]]:
+    """Return the name of the default variant, every variant that can answer now, and why the others cannot."""
     found, missing = {}, {}
     for name in parts.config.evaluation.variants:
         try:
             found[name] = parts.variant(name)
         except GraftError as error:
             missing[name] = str(error)
-    return found, missing
+    promoted = None if variant else current(parts.workspace)
+    if promoted is not None:
+        found[promoted.variant] = released(parts, promoted)
+        missing.pop(promoted.variant, None)
+        return promoted.variant, found, missing
+    default = variant or default_variant(parts)
+    if default not in found:
+        raise ConfigError(f"The variant {default!r} cannot be served.", f"Available: {', '.join(found)}.")
+    return default, found, missing

@@ -1,4 +1,4 @@
-"""status: what is built, what is stale and what was measured. Reads; changes nothing, loads no model."""
+"""status: what is built, what is stale, what was measured and what is released. Reads; changes nothing, loads no model."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from graft.errors import GraftError
 from graft.parts import Parts
 from graft.tuning.adapters import read_manifest
 from graft.verbs.build import read_documents
+from graft.verbs.release import state
 from graft.workspace import read_json
 
 
 def status(parts: Parts) -> dict[str, Any]:
-    """Return plain data: documents against the index, adapters, and the last comparison."""
+    """Return plain data: documents against the index, adapters, the last comparison, the release."""
     return {
         "project": parts.config.project.name or parts.root.name,
         "index": _index(parts),
         "adapters": _adapters(parts),
         "comparison": _comparison(parts),
+        "release": state(parts),
     }
 
 

@@ -1,0 +1,173 @@
+"""Recorded answers as a competitor: a JSONL file of what another system said to the same questions.
+
+An Answerer like any other, so a system that GRAFT cannot call is measured beside those that it can. Knows nothing of
+what made the answers. A line is
+
+    {"id": "q1", "answer": "…", "citations"?: [{"document", "start"?, "end"?, "page"?, "quote"?}],
+     "latency"?: seconds, "cost"?: USD, "tokens"?: {"prompt", "completion"}}
+
+Other keys are ignored. A citation without a span counts as right only where the gold evidence is a page or a document.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graft.errors import DataError
+from graft.evaluation.questions import MOST_PROBLEMS, lines
+from graft.types import Answer, Citation, Message, Question, Usage, content_hash
+from graft.workspace import file_hash
+
+_NAMED = 5  # ids that a warning lists
+
+
+class RecordedAnswers:
+    """The answers of a file to `questions`. Questions that ask the same share the answer to the first of them.
+
+    Raises DataError with file:line for what cannot be read, and when the file answers none of the questions.
+    `warnings` tell what the file lacks and what it has too much.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        questions: Sequence[Question],
+        *,
+        is_abstention: Callable[[str], bool],
+    ) -> None:
+        self.name = name
+        answers = _read(path, name, is_abstention)
+        self.fingerprint = content_hash("recorded", "1", file_hash(path))
+        self._where = path.name
+        asked = {question.id: question for question in questions}
+        self._answers: dict[tuple[Message, ...], Answer] = {}
+        for question in questions:
+            if question.id in answers:
+                self._answers.setdefault(question.messages, answers[question.id])
+        if not asked.keys() & answers.keys():
+            raise DataError(
+                f"{path} answers none of the {len(asked)} questions.",
+                'The "id" of each line must be that of a question in [evaluation] questions.',
+            )
+        self.warnings = _differences(name, path.name, list(asked), list(answers))
+
+    def answer_batch(self, questions: Sequence[Sequence[Message]]) -> list[Answer]:
+        """Return the recorded answers, in order. Raises DataError for a question without one."""
+        found = []
+        for question in questions:
+            answer = self._answers.get(tuple(question))
+            if answer is None:
+                raise DataError(f"{self._where} holds no answer to this question.", "Record one.")
+            found.append(answer)
+        return found
+
+
+def _differences(name: str, file: str, asked: Sequence[str], recorded: Sequence[str]) -> tuple[str, ...]:
+    missing = [identifier for identifier in asked if identifier not in set(recorded)]
+    unknown = [identifier for identifier in recorded if identifier not in set(asked)]
+    found = []
+    if missing:
+        found.append(
+            f"{name}: {file} lacks {len(missing)} of {len(asked)} questions ({_some(missing)}): they count as wrong."
+        )
+    if unknown:
+        found.append(
+            f"{name}: {file} holds {len(unknown)} answers to ids that are no questions ({_some(unknown)}): ignored."
+        )
+    return tuple(found)
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path, name: str, is_abstention: Callable[[str], bool]) -> dict[str, Answer]:
+    """Return question id → answer."""
+    answers: dict[str, Answer] = {}
+    problems: list[str] = []
+    for number, line in lines(path, "recorded answers", "Check `answers` of the variant in graft.toml."):
+        try:
+            identifier, answer = _parse(line, name, is_abstention)
+            if identifier in answers:
+                raise ValueError(f'a second answer to "{identifier}"')  # noqa: TRY301  (told like the others)
+        except ValueError as error:
+            problems.append(f"{path.name}:{number}: {error}")
+            if len(problems) == MOST_PROBLEMS:
+                break
+            continue
+        answers[identifier] = answer
+    if problems:
+        listed = "\n  ".join(problems)
+        raise DataError(
+            f"{path}: {len(problems)} line{'s' * (len(problems) > 1)} cannot be used:\n  {listed}\n",
+            'Each line is an object like {"id": "q1", "answer": "…", "latency": 1.2, "cost": 0.001}.',
+        )
+    return answers
+
+
+def _parse(line: str, name: str, is_abstention: Callable[[str], bool]) -> tuple[str, Answer]:
+    """Return a line's question id and answer; ValueError says what is wrong with it."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON ({error.msg} at column {error.colno})") from error
+    if not isinstance(record, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004  (a DataError for the user in the end)
+    identifier, text = record.get("id"), record.get("answer")
+    if not isinstance(identifier, str | int) or isinstance(identifier, bool) or identifier == "":
+        raise ValueError('"id" is missing: the id of the question')
+    if not isinstance(text, str):
+        raise ValueError('"answer" must be a string; an empty one says nothing')  # noqa: TRY004
+    seconds = _amount(record, "latency")
+    answer = Answer(
+        text,
+        variant=name,
+        citations=_citations(record.get("citations") or []),
+        abstained=is_abstention(text),
+        usage=_usage(record.get("tokens")),
+        timings={} if seconds is None else {"total": seconds},
+        cost=_amount(record, "cost"),
+    )
+    return str(identifier), answer
+
+
+def _amount(record: Mapping[str, Any], key: str) -> float | None:
+    value = record.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f'"{key}" must be a number that is not negative, not {value!r}')
+    return float(value)
+
+
+def _usage(tokens: Any) -> Usage:
+    if tokens is None:
+        return Usage()
+    if not isinstance(tokens, dict):
+        raise ValueError('"tokens" must be {"prompt": …, "completion": …}')  # noqa: TRY004
+    return Usage(int(_amount(tokens, "prompt") or 0), int(_amount(tokens, "completion") or 0))
+
+
+def _citations(items: Any) -> tuple[Citation, ...]:
+    if not isinstance(items, list):
+        raise ValueError('"citations" must be a list')  # noqa: TRY004
+    found = []
+    for number, item in enumerate(items, start=1):
+        if not isinstance(item, dict) or not isinstance(item.get("document"), str):
+            raise ValueError('each citation must name its "document"')  # noqa: TRY004
+        start, end, page = (item.get(key) for key in ("start", "end", "page"))
+        if any(place is not None and (isinstance(place, bool) or not isinstance(place, int))
+               for place in (start, end, page)):  # fmt: skip
+            raise ValueError('"start", "end" and "page" of a citation must be whole numbers')
+        found.append(
+            Citation(number, item["document"], start or 0, end or 0, str(item.get("quote", "")), page=page)
+        )
+    return tuple(found)

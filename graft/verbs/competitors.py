@@ -1,0 +1,130 @@
+"""Who competes: GRAFT's variants, the competitors of [variants], the baselines and diagnostic arms that cannot win.
+
+What `compare` and its plans share. All of them are Answerers; what measures them knows no difference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from graft import plugins
+from graft.config import BASELINES, CompetitorSection
+from graft.decision.pricing import TokenPricing
+from graft.errors import NotBuilt
+from graft.evaluation.abstention import is_abstention
+from graft.evaluation.questions import fingerprint
+from graft.evaluation.recorded import RecordedAnswers
+from graft.generation.competitor import Competitor
+from graft.generation.variant import Retrieved, Variant, search_query
+from graft.parts import Parts
+from graft.protocols import Answerer
+from graft.types import Question, content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Those who can answer, in the order of the table; why others cannot; and what a reader should know.
+
+    `shown` stand in the table and cannot win; `recorded` cannot be asked again, so their time is what they reported.
+    """
+
+    answerers: Mapping[str, Answerer]
+    missing: Mapping[str, str]
+    shown: tuple[str, ...] = BASELINES
+    recorded: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = field(default=())
+
+
+@contextlib.contextmanager
+def competitors(parts: Parts, questions: Sequence[Question]) -> Iterator[Field]:
+    """Everybody who takes part: base and GRAFT's variants from simple to elaborate, competitors, baselines,
+    diagnostic arms. Connections to competitors are closed at the end."""
+    entered = _entered(parts, questions)
+    try:
+        yield entered
+    finally:
+        for answerer in entered.answerers.values():
+            if isinstance(answerer, Competitor):
+                answerer.close()
+
+
+def _entered(parts: Parts, questions: Sequence[Question]) -> Field:
+    answerers: dict[str, Answerer] = {}
+    missing: dict[str, str] = {}
+    warnings: list[str] = list(parts.pricing("base").warnings(datetime.now(UTC).date()))
+    recorded = set()
+    for name in dict.fromkeys(["base", *parts.config.evaluation.variants]):
+        _compose(parts, name, answerers, missing)
+    for name, section in parts.config.variants.items():
+        if section.answers:
+            found = RecordedAnswers(
+                name, parts.root / section.answers, questions, is_abstention=is_abstention
+            )
+            recorded.add(name)
+            warnings += found.warnings
+            answerers[name] = found
+        else:
+            price = TokenPricing(
+                section.model, section.input_price, section.output_price, where=f"[variants.{name}]"
+            )
+            warnings += price.warnings(datetime.now(UTC).date())
+            answerers[name] = _endpoint(parts, name, section, price)
+    for name in BASELINES:
+        _compose(parts, name, answerers, missing)
+    diagnostics = parts.config.evaluation.diagnostics
+    if "oracle" in diagnostics and "rag" not in missing:
+        answerers["oracle"] = _oracle(parts, questions)
+    return Field(answerers, missing, (*BASELINES, *diagnostics), frozenset(recorded), tuple(warnings))
+
+
+def run_key(answerer: Answerer, questions: Sequence[Question]) -> str:
+    """Return the name of the run of one Answerer over these questions."""
+    return content_hash(answerer.name, answerer.fingerprint, fingerprint(questions))
+
+
+def _compose(parts: Parts, name: str, answerers: dict[str, Answerer], missing: dict[str, str]) -> None:
+    """Add a variant, or why it cannot answer."""
+    try:
+        answerers[name] = parts.variant(name)
+    except NotBuilt as error:
+        missing[name] = str(error)
+
+
+def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
+    """Return rag with the gold evidence as its context. A question without any is answered from what the search finds, so that
+    oracle - rag is what better retrieval could bring and nothing else."""
+    rag = parts.variant("rag")
+    gold = {search_query(question.messages): parts.gold_context(question.evidence) for question in questions}
+
+    def find(queries: Sequence[str]) -> list[Retrieved]:
+        assert rag.search is not None
+        return [
+            Retrieved(gold[query], found.timings) if query in gold and gold[query].passages else found
+            for query, found in zip(queries, rag.search(queries), strict=True)
+        ]
+
+    return replace(rag, name="oracle", search=find, fingerprint_parts=[*rag.fingerprint_parts, "oracle"])
+
+
+def _endpoint(parts: Parts, name: str, section: CompetitorSection, price: TokenPricing) -> Competitor:
+    generation = parts.config.generation
+    options = {
+        "model": section.model,
+        "base_url": section.endpoint,
+        "key_env": section.key_env,
+        "omit": section.omit,
+    }
+    return Competitor(
+        name,
+        plugins.build("generator", "openai", options, where=f"[variants.{name}]"),
+        raw=section.raw,
+        instructions=generation.instructions,
+        max_tokens=generation.max_tokens,
+        temperature=generation.temperature,
+        seed=parts.config.project.seed,
+        price=price,
+        is_abstention=is_abstention,
+    )

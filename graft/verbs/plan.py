@@ -1,0 +1,180 @@
+"""Before a comparison: what it would still have to ask (--dry-run), and how many questions it needs (--plan).
+
+The first asks two questions of a local variant at most, the second none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graft.decision import sizing
+from graft.decision.sizing import Need
+from graft.errors import ConfigError
+from graft.evaluation.run import MANIFEST
+from graft.generation.variant import Variant
+from graft.parts import Parts
+from graft.protocols import Answerer
+from graft.records import to_dict
+from graft.types import Question, Usage
+from graft.verbs.compare import held_out
+from graft.verbs.competitors import competitors, run_key
+from graft.verbs.stored import read_scores
+from graft.workspace import read_json
+
+# Tokens around a question and its passages: the contract, the template, the labels.
+_FRAME = 60
+_PASSAGE = 160
+_PROBE = 2
+_FREE = {"prompt_tokens": 0, "completion_tokens": 0, "seconds": 0.0, "cost_usd": 0.0}
+
+
+def plan(parts: Parts) -> dict[str, Any]:
+    """Say what `compare` would run: questions left, tokens, seconds and USD of each variant."""
+    left = _left(parts)
+    costs = [entry["cost_usd"] for entry in left.values()]
+    total = None if any(cost is None for cost in costs) else sum(costs)
+    seconds = sum(entry["seconds"] or 0 for entry in left.values())
+    return {"variants": left, "seconds": seconds, "cost_usd": total}
+
+
+def _left(parts: Parts) -> dict[str, dict[str, Any]]:
+    """Return what each variant has still to answer, with an estimate of tokens, seconds and USD.
+
+    A local variant answers two questions to be timed; an endpoint is never called, its figures are upper bounds from
+    lengths and prices, and its time is unknown (null).
+    """
+    questions, _ = held_out(parts)
+    with competitors(parts, questions) as entered:
+        left: dict[str, dict[str, Any]] = {}
+        for name, answerer in entered.answerers.items():
+            folder = parts.workspace.run(run_key(answerer, questions))
+            todo = () if read_json(folder / MANIFEST) is not None else questions
+            if name in entered.recorded:
+                estimate = _FREE
+            else:
+                estimate = (
+                    _probed(answerer, todo) if parts.is_local(name) else _bounded(parts, answerer, todo)
+                )
+            left[name] = {"questions": len(todo), **estimate}
+    return left
+
+
+def _probed(answerer: Answerer, questions: Sequence[Question]) -> dict[str, Any]:
+    answers = (
+        answerer.answer_batch([question.messages for question in questions[:_PROBE]]) if questions else []
+    )
+    share = len(questions) / max(1, len(answers))
+    costs = [answer.cost for answer in answers if answer.cost is not None]
+    return {
+        "prompt_tokens": round(share * sum(answer.usage.prompt for answer in answers)),
+        "completion_tokens": round(share * sum(answer.usage.completion for answer in answers)),
+        "seconds": round(share * sum(answer.timings["total"] for answer in answers), 1),
+        "cost_usd": share * sum(costs),
+    }
+
+
+def _bounded(parts: Parts, answerer: Answerer, questions: Sequence[Question]) -> dict[str, Any]:
+    retrieval = parts.config.retrieval
+    searches = isinstance(answerer, Variant) and answerer.search is not None
+    passages = min(retrieval.passage_tokens, retrieval.passages * _PASSAGE) if searches else 0
+    prompt = sum(parts.count_tokens(question.text) + passages + _FRAME for question in questions)
+    usage = Usage(prompt, len(questions) * parts.config.generation.max_tokens)
+    price = getattr(answerer, "price", None)
+    cost = price(usage, {}) if price else None
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "seconds": None,
+        "cost_usd": cost,
+    }
+
+
+# --- how many questions ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionPlan:
+    """How many questions show a true `difference` in `metric` with 80 % power, all pairs of variants tested.
+
+    `pairs` rest on the last comparison, of `have` questions; without one they are empty. `table` is for a metric of 0 and
+    1: the share of questions on which two variants differ → questions. `collect` are the questions still missing.
+    """
+
+    metric: str
+    difference: float
+    have: int
+    pairs: tuple[Need, ...]
+    table: dict[float, int | None]
+    collect: int
+
+    @property
+    def text(self) -> str:
+        """The plan for people."""
+        lines = [
+            f"To show a difference of {self.difference:g} in {self.metric} (80 % power, all pairs tested):"
+        ]
+        for need in self.pairs:
+            told = "never differed" if need.questions is None else f"{need.questions:,} questions"
+            lines.append(
+                f"  {need.a} - {need.b}: {told} (differ on {need.discordance:.0%} of {need.n}, sd {need.sd:.2f})"
+            )
+        if not self.pairs:
+            lines += [
+                f"  if two variants differ on {share:.0%} of the questions: "
+                + ("not possible, that is less than the difference" if n is None else f"{n:,}")
+                for share, n in self.table.items()
+            ]
+        more = f"Collect {self.collect:,} more" if self.collect else "You have enough"
+        return "\n".join([*lines, f"{more}: {self.have} are there. Make a fifth of them unanswerable."])
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form for scripts."""
+        plain: dict[str, Any] = to_dict(self)
+        return plain
+
+
+def plan_questions(parts: Parts, difference: float = 0.05) -> QuestionPlan:
+    """Say how many questions to collect for the difference that matters. No model is asked.
+
+    With a comparison, from how much the variants' answers differed there; else from the planning table, at a typical
+    share of discordant questions.
+    """
+    if not 0 < difference <= 1:
+        raise ConfigError(
+            f"A difference of {difference:g} cannot be planned for.", "Give one from 0 to 1, e.g. 0.05."
+        )
+    metric = parts.config.evaluation.primary
+    path = parts.root / parts.config.evaluation.questions
+    have = len(held_out(parts)[0]) if path.exists() else 0
+    pairs = _measured(parts, metric, difference)
+    competing = len({"base", *parts.config.evaluation.variants, *parts.config.variants})
+    tested = max(1, competing * (competing - 1) // 2)
+    known = [need.questions for need in pairs if need.questions is not None]
+    needed = max(sizing.FEWEST, *known) if known else sizing.typical(difference, pairs=tested)
+    table = sizing.table(difference, pairs=tested)
+    return QuestionPlan(metric, difference, have, pairs, table, max(0, needed - have))
+
+
+def _measured(parts: Parts, metric: str, difference: float) -> tuple[Need, ...]:
+    """Return what each pair of the last comparison needs; nothing without one."""
+    latest = read_json(parts.workspace.latest)
+    if latest is None:
+        return ()
+    folder = parts.workspace.comparisons / latest["key"]
+    shown = set((read_json(folder / "comparison.json") or {}).get("baselines", ()))
+    scores = {name: rows for name, rows in read_scores(folder / "rows.jsonl").items() if name not in shown}
+    cluster = {question.id: question.cluster for question in held_out(parts)[0]}
+    ids = list(dict.fromkeys(name for rows in scores.values() for name in rows))
+    columns = {
+        name: np.array([_nan(rows.get(identifier, {}).get(metric)) for identifier in ids])
+        for name, rows in scores.items()
+    }
+    return sizing.needs(columns, [cluster.get(identifier, "") for identifier in ids], difference)
+
+
+def _nan(value: float | None) -> float:
+    return np.nan if value is None else value
