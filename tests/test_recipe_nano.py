@@ -20,6 +20,7 @@ from recipes.nano.model import Nano, Shape
 from recipes.nano.questions import UNKNOWN, make_chat
 from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, catalogue
 from recipes.nano.stream import ANSWER, NOTHING
+from recipes.nano.wordings import ASK_CORES, SAID_CORES
 
 TINY = Shape(vocab=512, hidden=64, layers=2, heads=1, ffn=64, context=256)
 
@@ -62,6 +63,8 @@ def test_heldout_wordings_are_disjoint_from_training():
     assert not train_forms & held_forms
     for both in (OPEN_SAID, OPEN_ASKED, MODIFIERS):
         assert not set(both["train"]) & set(both["heldout"])
+    held_general = " ".join(OPEN_SAID["heldout"] + OPEN_ASKED["heldout"]).lower()
+    assert not [core for core in (*SAID_CORES, *ASK_CORES) if len(core) > 12 and core.lower() in held_general]
 
 
 def test_prompts_are_the_products_own():

@@ -119,6 +119,8 @@ def suites(data: Path | None, count: int) -> dict[str, list[Case]]:
         "programmatic, 1 passage": list(programmatic(count, passages=1)),
         "programmatic, 5 passages": list(programmatic(count)),
         "programmatic, 5 passages, untold": list(programmatic(count, known=False)),
+        "the same, wordings as in training": list(programmatic(count, split="train")),
+        "the same, as in training, untold": list(programmatic(count, split="train", known=False)),
     }
     if data and (data / "squad-xquad").exists():
         found |= {
