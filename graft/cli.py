@@ -36,6 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+questions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Work on question sets.")
+app.add_typer(questions, name="questions")
+
 P = ParamSpec("P")
 R = TypeVar("R")
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
@@ -241,6 +244,20 @@ def doctor(folder: Folder = HERE, as_json: AsJson = False) -> None:
     _print(findings, lambda found: "\n".join(finding.line for finding in found), as_json)
     if any(finding.level == "wrong" for finding in findings):
         raise typer.Exit(1)
+
+
+@questions.command("import")
+@reported
+def import_questions(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV, SQuAD JSON, or JSON Lines.")],
+    to: Annotated[Path, typer.Option(help="The questions file to write.")] = Path("questions.jsonl"),
+    force: Annotated[bool, typer.Option(help="Overwrite it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a question set into a questions file, and say what would mislead about it."""
+    from graft.project import Project
+
+    _print(Project.import_questions(source, to, force=force), lambda imported: imported.text, as_json)
 
 
 @app.command()

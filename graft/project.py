@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from graft.verbs.compare import Decided
     from graft.verbs.init import Outcome
     from graft.verbs.plan import QuestionPlan
+    from graft.verbs.questions import Imported
     from graft.verbs.release import Release
 
 
@@ -42,6 +43,15 @@ class Project:
         from graft.verbs.init import init
 
         return init(Path(path), force=force)
+
+    @staticmethod
+    def import_questions(
+        source: str | Path, to: str | Path = "questions.jsonl", *, force: bool = False
+    ) -> Imported:
+        """Turn a question set (CSV, SQuAD JSON, JSON Lines) into a questions file."""
+        from graft.verbs.questions import import_questions
+
+        return import_questions(Path(source), Path(to), force=force)
 
     @cached_property
     def parts(self) -> Parts:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 from typer.main import get_command
@@ -25,14 +27,19 @@ NOTE = "<!-- Written by scripts/docs.py from the code; a test keeps it true. -->
 def commands() -> str:
     """Return docs/cli.md: the help of every verb, as printed."""
     runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb"})
-    verbs = list(get_command(cli.app).commands)  # type: ignore[attr-defined]
     pages = ["# Commands\n"]
-    for verb in [None, *verbs]:
-        line = ["--help"] if verb is None else [verb, "--help"]
-        shown = runner.invoke(cli.app, line, prog_name="graft").output.rstrip()
+    for words in _verbs(get_command(cli.app)):
+        shown = runner.invoke(cli.app, [*words, "--help"], prog_name="graft").output.rstrip()
         clean = "\n".join(text.rstrip() for text in shown.splitlines())
-        pages.append(f"## graft{'' if verb is None else ' ' + verb}\n\n```\n{clean.strip()}\n```\n")
+        pages.append(f"## {' '.join(['graft', *words])}\n\n```\n{clean.strip()}\n```\n")
     return NOTE + "\n".join(pages)
+
+
+def _verbs(command: typing.Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a command, then of those below it."""
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _verbs(below, (*words, name))
 
 
 def project_file() -> str:

@@ -1,0 +1,51 @@
+"""questions import: a question set in a common format → a questions file, checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graft.errors import ConfigError
+from graft.evaluation.importing import import_records
+from graft.evaluation.questions import check_questions, read_questions
+from graft.records import to_dict
+from graft.workspace import write_text
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was written where, and what would mislead about it."""
+
+    path: Path
+    questions: int
+    unanswerable: int
+    warnings: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The same for people."""
+        told = f"Wrote {self.questions} questions, {self.unanswerable} of them unanswerable, to {self.path}."
+        return "\n".join([told, *(f"  {warning}" for warning in self.warnings)])
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form for scripts."""
+        return {**to_dict(self), "path": str(self.path)}
+
+
+def import_questions(source: Path, target: Path, *, force: bool = False) -> Imported:
+    """Import CSV, SQuAD JSON or JSON Lines. Raises ConfigError when the target exists, DataError for rows that cannot be
+    used; then nothing is written."""
+    if target.exists() and not force:
+        raise ConfigError(f"{target} exists.", "Choose another with --to, or overwrite it with --force.")
+    records = import_records(source)
+    write_text(target, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+    questions = read_questions(target)
+    findings = check_questions(questions)
+    return Imported(
+        target,
+        len(questions),
+        sum(not question.answerable for question in questions),
+        tuple(f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings),
+    )

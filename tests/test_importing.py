@@ -1,0 +1,117 @@
+"""Importing question sets: each format, and what is refused with its place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from graft.cli import app
+from graft.errors import ConfigError, DataError
+from graft.evaluation.importing import import_records
+from graft.evaluation.questions import read_questions
+from graft.types import content_hash
+from graft.verbs.questions import import_questions
+
+
+def written(folder: Path, name: str, content: Any) -> Path:
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_csv(tmp_path: Path) -> None:
+    text = (
+        "\ufeffID,Question,Answers,Document,answerable\n"
+        'a,"How much, a day?",$45 | 45 dollars,travel.md,\n'
+        ",Who?,,,no\n"
+    )
+    assert import_records(written(tmp_path, "q.csv", text)) == [
+        {
+            "id": "a", "question": "How much, a day?", "answers": ["$45", "45 dollars"], "answerable": True,
+            "evidence": [{"document": "travel.md"}],
+        },
+        {"id": content_hash("Who?"), "question": "Who?", "answers": [], "answerable": False},
+    ]  # fmt: skip
+    multiline = written(tmp_path, "lines.csv", 'question,answer\n"Who\nthen?",Me\n')
+    assert [row["question"] for row in import_records(multiline)] == ["Who\nthen?"]
+    assert len(import_records(written(tmp_path, "q.tsv", "question\tanswer\nWho, then?\tMe\n"))) == 1
+
+
+def test_squad(tmp_path: Path) -> None:
+    asked = [
+        {"id": "1", "question": "Who?", "answers": [{"text": "Ann", "answer_start": 3}, {"text": "Ann", "answer_start": 9}]},
+        {"id": "2", "question": "When?", "answers": [], "is_impossible": True},
+    ]  # fmt: skip
+    data = {"version": "v2.0", "data": [{"title": "Ann", "paragraphs": [{"context": "…", "qas": asked}]}]}
+    assert import_records(written(tmp_path, "squad.json", data)) == [
+        {"id": "1", "question": "Who?", "answers": ["Ann"], "answerable": True, "cluster": "Ann"},
+        {"id": "2", "question": "When?", "answers": [], "answerable": False, "cluster": "Ann"},
+    ]
+
+
+def test_json_lines_as_on_the_hub(tmp_path: Path, write_jsonl: Any) -> None:
+    rows = [
+        {"id": 7, "question": "Who?", "answers": {"text": ["Ann"], "answer_start": [3]}, "context": "…", "title": "T"},
+        {"id": 8, "question": "How many?", "answer": 3},
+        {"id": 9, "question": "Why?", "answers": {"text": [], "answer_start": []}},
+    ]  # fmt: skip
+    found = import_records(write_jsonl(tmp_path / "hub.jsonl", rows))
+    assert [(row["id"], row["answers"], row["answerable"]) for row in found] == [
+        ("7", ["Ann"], True), ("8", ["3"], True), ("9", [], False),
+    ]  # fmt: skip
+    assert found == import_records(written(tmp_path, "hub.json", rows)), "a JSON list is the same"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("q.csv", "text,answer\na,b\n", 'has no column "question"; it has text, answer'),
+        ("q.csv", "question,answer\n,b\n", 'q.csv:2: it has no "question"'),
+        ("q.csv", "question,answerable\nWho?,perhaps\n", "q.csv:2: \"answerable\" is 'perhaps'"),
+        ("q.jsonl", '{"question": "Who?"}\n{"question"', "q.jsonl:2 is not valid JSON"),
+        (
+            "q.jsonl",
+            '{"id": "a", "question": "Who?"}\n{"id": "a", "question": "Why?"}\n',
+            'q.jsonl:2: the id "a" was used',
+        ),
+        ("q.jsonl", '{"question": "Who?", "answers": [[1]]}', 'q.jsonl:1: "answers" must be'),
+        ("q.jsonl", "[1]", "q.jsonl:1: not an object"),
+        ("q.json", '{"rows": 1}', "is neither a list of questions nor SQuAD"),
+        (
+            "q.json",
+            '{"data": [{"paragraphs": [{"context": "x"}]}]}',
+            "article 1, is not as in SQuAD: KeyError('qas')",
+        ),
+        ("q.json", '{"data": [{"paragraphs": 3}]}', "article 1, is not as in SQuAD"),
+        ("q.json", "[]", "holds no questions"),
+    ],
+)
+def test_what_cannot_be_used_is_told_with_its_place(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        import_records(written(tmp_path, name, content))
+    assert message in str(caught.value)
+
+
+def test_the_command_writes_a_file_that_reads_back(tmp_path: Path) -> None:
+    source = written(tmp_path, "q.csv", "question,answers\nWho?,Ann\nWhen?,\n")
+    target = tmp_path / "questions.jsonl"
+    done = CliRunner().invoke(app, ["questions", "import", str(source), "--to", str(target)])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == f"Wrote 2 questions, 1 of them unanswerable, to {target}."
+    assert [question.text for question in read_questions(target)] == ["Who?", "When?"]
+    with pytest.raises(ConfigError, match="--force"):
+        import_questions(source, target)
+    assert import_questions(source, target, force=True).questions == 2
+
+
+def test_a_bad_file_leaves_the_target_alone(tmp_path: Path) -> None:
+    target = written(tmp_path, "questions.jsonl", "kept")
+    with pytest.raises(DataError):
+        import_questions(written(tmp_path, "q.csv", "question\n,\n"), target, force=True)
+    assert target.read_text(encoding="utf-8") == "kept"
