@@ -60,7 +60,9 @@ def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildRe
                 manifests[name] = tuning.train(name, progress, retrain=retrain)
     notes = [*tuning.notes]
     if loaded.skipped:
-        notes.insert(0, f"{loaded.skipped} files were left out: no loader reads their kind (see graft doctor).")
+        notes.insert(
+            0, f"{loaded.skipped} files were left out: no loader reads their kind (see graft doctor)."
+        )
     if tuning.grounded:
         made = ", ".join(f"{count} {what}" for what, count in tuning.grounded.items() if count)
         notes.append(f"Rows with passages: {made}.")
