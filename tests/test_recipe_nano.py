@@ -2,7 +2,10 @@
 
 # ruff: noqa: E402  (the recipe needs torch: skip before importing it)
 import json
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -55,6 +58,24 @@ def test_generator_is_deterministic():
     one, two, other = (make_chat(random.Random(s), "train", 3, 4)[0] for s in (1, 1, 2))
     assert one == two
     assert one != other
+
+
+def test_generator_does_not_depend_on_the_process():
+    code = (
+        "import random, zlib; from recipes.nano.questions import make_chat; "
+        "print([zlib.crc32(str(make_chat(random.Random(s), 'train', 4, 3)).encode()) for s in range(25)])"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
 
 
 def test_heldout_wordings_are_disjoint_from_training():

@@ -165,7 +165,7 @@ def _collect_untold(
         world.untold += [
             (kind, entity, r) for r in others if (entity, r.noun) not in told and r.value not in spoken
         ][:4]
-    for kind in set(entities.values()):
+    for kind in dict.fromkeys(entities.values()):  # a set would make the draws depend on the process
         strangers = name_things(rng, kinds[kind], 3)
         rng.shuffle(pool[kind])
         world.untold += [

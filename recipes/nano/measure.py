@@ -17,7 +17,7 @@ from recipes.nano.documents import make_world
 from recipes.nano.questions import plain, turns
 from recipes.nano.relations import Split
 
-LONGEST = 4000  # characters shown of a passage: one of clapnq has 23,000, the model reads about 6,500
+LONGEST = 2000  # characters shown of a clapnq passage: one has 23,000, of which some take a token each
 WINDOW = 900  # characters of a paper shown for a covid-qa question, the answer at a random place inside
 
 
@@ -34,7 +34,7 @@ class Case:
 def _case(
     question: str, passages: Sequence[tuple[str, str]], golds: Iterable[str], place: int | None = None
 ) -> Case:
-    shown = Context(tuple(Passage(title, 0, len(text), text[:LONGEST], title) for title, text in passages))
+    shown = Context(tuple(Passage(title, 0, len(text), text, title) for title, text in passages))
     return Case(tuple(prompts.build(question, shown)), tuple(golds), place)
 
 
@@ -102,7 +102,10 @@ def refusable(data: Path, name: str, *, known: bool, distractors: int = 0) -> li
         place = ids.index(row["context_ids"][0]) + 1 if len(row["context_ids"]) == 1 < len(ids) else None
         found.append(
             _case(
-                row["question"], [(corpus[d]["title"], corpus[d]["text"]) for d in ids], row["answers"], place
+                row["question"],
+                [(corpus[d]["title"], corpus[d]["text"][:LONGEST]) for d in ids],
+                row["answers"],
+                place,
             )
         )
     return found
