@@ -156,6 +156,8 @@ class DecisionSection:
     """Hard limit on the 95th percentile of latency (seconds)."""
     max_cost_per_query: float | None = None
     """Hard limit on the cost of one answer (USD)."""
+    max_declines: float = 0.9
+    """Hard limit on the share of answerable questions that a variant declines: who says nothing is never wrong."""
     floors: Mapping[str, float] = field(default_factory=dict)
     """Hard limits on quality: metric → the least mean, e.g. { citation_correct = 0.8 } where answers must cite."""
     guardrails: Mapping[str, float] = field(default_factory=dict)
@@ -333,7 +335,7 @@ def _check(config: Config) -> None:
     for section, key, low, high in [
         ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000), ("generation", "max_tokens", 1, 100_000),
         ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),
-        ("decision", "format", 0.0, 1.0), ("decision", "margin", 0.0, 1.0), ("serve", "port", 1, 65_535),
+        ("decision", "format", 0.0, 1.0), ("decision", "max_declines", 0.0, 1.0), ("decision", "margin", 0.0, 1.0), ("serve", "port", 1, 65_535),
     ]:  # fmt: skip
         value = getattr(getattr(config, section), key)
         if not low <= value <= high:

@@ -301,3 +301,13 @@ def test_two_builds_at_once_do_not_meet(small: Path) -> None:
     project = Project(small)
     with project.parts.workspace.lock("build"), pytest.raises(GraftError, match="Another graft process"):
         Project(small).build()
+
+
+def test_a_variant_that_declines_everything_cannot_be_recommended(small: Path) -> None:
+    text = (small / "graft.toml").read_text(encoding="utf-8")
+    mute = text.replace('model = "echo"', 'model = { name = "echo", reply = "I don\'t know." }')
+    spoil(small, "graft.toml", mute)
+    Project(small).build()
+    verdict = Project(small).compare().recommendation
+    assert (verdict.kind, verdict.variant) == ("UNDECIDED", None)
+    assert "declines 100% of the questions that have an answer" in verdict.rejected["rag"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from graft.config import DecisionSection
 from graft.decision import compare as comparing
 from graft.decision.explain import headroom_line
 from graft.decision.failures import Facts, attribute
@@ -170,6 +171,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         limits=Limits(
             max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
             floors=decision.floors, guardrails=decision.guardrails,
+            excluded=_mute(comparison, decision.max_declines),
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=_failures(measured),
     )  # fmt: skip
@@ -179,7 +181,34 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         reasons=(*recommendation.reasons, *told),
         trace=(*recommendation.trace, *told),
     )
+    silence = _silence(measured, recommendation, decision)
+    comparison = replace(comparison, warnings=(*silence, *comparison.warnings))
     return _written(parts, measured, comparison, recommendation)
+
+
+def _mute(comparison: Comparison, limit: float) -> dict[str, str]:
+    """Return the variants that decline too much to be called a system, with the reason."""
+    declines = {name: metrics["over_refusal"].mean for name, metrics in comparison.variants.items()}
+    return {
+        name: f"it declines {share:.0%} of the questions that have an answer, the limit {limit:.0%}"
+        for name, share in declines.items()
+        if share is not None and share > limit
+    }
+
+
+def _silence(
+    measured: Measured, recommendation: Recommendation, decision: DecisionSection
+) -> tuple[str, ...]:
+    """Warn when declining every question would be worth more than what is recommended."""
+    worth = [-decision.abstain if question.answerable else decision.right for question in measured.questions]
+    silent = sum(worth) / max(1, len(worth))
+    chosen = recommendation.utility.get(recommendation.variant or "")
+    if chosen is None or chosen.mean is None or chosen.mean >= silent:
+        return ()
+    told = f"declining every question would be worth {silent:+.2f} a question, {recommendation.variant} {chosen.mean:+.2f}"
+    return (
+        f"Do not serve {recommendation.variant} as it is: {told}. It is the best of what was measured, no more.",
+    )
 
 
 def _mean(values: Sequence[Value]) -> float | None:
