@@ -181,8 +181,8 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         reasons=(*recommendation.reasons, *told),
         trace=(*recommendation.trace, *told),
     )
-    silence = _silence(measured, recommendation, decision)
-    comparison = replace(comparison, warnings=(*silence, *comparison.warnings))
+    beyond = _beyond(measured, comparison, recommendation, decision)
+    comparison = replace(comparison, warnings=(*beyond, *comparison.warnings))
     return _written(parts, measured, comparison, recommendation)
 
 
@@ -196,19 +196,29 @@ def _mute(comparison: Comparison, limit: float) -> dict[str, str]:
     }
 
 
-def _silence(
-    measured: Measured, recommendation: Recommendation, decision: DecisionSection
+def _beyond(
+    measured: Measured, comparison: Comparison, best: Recommendation, decision: DecisionSection
 ) -> tuple[str, ...]:
-    """Warn when declining every question would be worth more than what is recommended."""
-    worth = [-decision.abstain if question.answerable else decision.right for question in measured.questions]
-    silent = sum(worth) / max(1, len(worth))
-    chosen = recommendation.utility.get(recommendation.variant or "")
-    if chosen is None or chosen.mean is None or chosen.mean >= silent:
+    """Warn when saying nothing would be worth more than the best variant, or a plain baseline is ahead of all."""
+    left = [name for name in (best.variant, *best.candidates) if name in best.utility]
+    worth = {name: mean for name in left if (mean := best.utility[name].mean) is not None}
+    if not worth:
         return ()
-    told = f"declining every question would be worth {silent:+.2f} a question, {recommendation.variant} {chosen.mean:+.2f}"
-    return (
-        f"Do not serve {recommendation.variant} as it is: {told}. It is the best of what was measured, no more.",
-    )
+    found = []
+    name = max(worth, key=lambda known: worth[known])
+    gains = [-decision.abstain if question.answerable else decision.right for question in measured.questions]
+    silent = sum(gains) / len(gains)
+    if worth[name] < silent:
+        told = f"declining every question would be worth {silent:+.2f} a question, {name} {worth[name]:+.2f}"
+        found.append(f"Do not serve {name} as it is: {told}.")
+    means = {
+        known: comparison.variants[known][comparison.primary].mean for known in (*comparison.baselines, name)
+    }
+    ahead = [known for known in comparison.baselines if (means[known] or 0.0) > (means[name] or 0.0)]
+    if ahead:
+        told = ", ".join(f"{known} {means[known]:+.2f}" for known in ahead)
+        found.append(f"Plain baselines are ahead on {comparison.primary}: {told}; {name} {means[name]:+.2f}.")
+    return tuple(found)
 
 
 def _mean(values: Sequence[Value]) -> float | None:
