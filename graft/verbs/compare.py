@@ -200,7 +200,7 @@ def _beyond(
     measured: Measured, comparison: Comparison, best: Recommendation, decision: DecisionSection
 ) -> tuple[str, ...]:
     """Warn when saying nothing would be worth more than the best variant, or a plain baseline is ahead of all."""
-    left = [name for name in (best.variant, *best.candidates) if name in best.utility]
+    left = [known for known in (best.variant, *best.candidates) if known and known in best.utility]
     worth = {name: mean for name in left if (mean := best.utility[name].mean) is not None}
     if not worth:
         return ()
