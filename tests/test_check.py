@@ -113,6 +113,9 @@ def test_a_stored_folder_and_another_variant(released: Path, tmp_path: Path) -> 
     worsen(released)
     assert Project(released).check(str(folder), variant="base").passed
     assert not Project(released).check(str(folder / "rows.jsonl"), variant="rag").passed
+    stored = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    undecided = {**stored, "verdict": {**stored["verdict"], "kind": "UNDECIDED", "variant": None}}
+    (folder / "comparison.json").write_text(json.dumps(undecided), encoding="utf-8")
     with pytest.raises(ConfigError, match="does not say which variant"):
         Project(released).check(str(folder))
     with pytest.raises(UnknownName, match="Unknown variant 'rga'"):
