@@ -77,7 +77,9 @@ def _ask(model: str, adapter: str, cases: list[Case]) -> list[str]:
     return [g.text.strip() for g in generator.generate([c.prompt for c in cases], max_tokens=64)]
 
 
-def learn_format(name: str, model: str, out: Path, epochs: int, rank: int) -> dict[str, float]:
+def learn_format(
+    name: str, model: str, out: Path, epochs: int, rank: int, rate: float = 0.0
+) -> dict[str, float]:
     """Train on 200 rows in the format (their documents in other wordings than the 300 questions'), then measure both models."""
     contract = CONTRACTS[name]
     cases = list(programmatic(300, passages=3))
@@ -86,7 +88,9 @@ def learn_format(name: str, model: str, out: Path, epochs: int, rank: int) -> di
         TrainingRow(f"row-{i}", c.prompt, contract.write(c.golds[0], c.place or 0))
         for i, c in enumerate(source)
     ]
-    trainer = PeftTrainer(PeftTrainer.Options(model=model, epochs=epochs, rank=rank, alpha=2 * rank))
+    trainer = PeftTrainer(
+        PeftTrainer.Options(model=model, epochs=epochs, rank=rank, alpha=2 * rank, learning_rate=rate)
+    )
     started = time.monotonic()
     trainer.train(rows[:200], rows[200:], out, seed=0, progress=lambda *_: None)
     seconds = time.monotonic() - started
@@ -137,13 +141,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where the adapter goes")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=0.0, help="learning rate; 0: the trainer's own")
     args = parser.parse_args()
     if args.what == "labels":
         if args.data is None:
             parser.error("labels needs --data")
         result = learn_labels(args.model, args.data, args.out, args.epochs, args.rank)
     else:
-        result = learn_format(args.what, args.model, args.out, args.epochs, args.rank)
+        result = learn_format(args.what, args.model, args.out, args.epochs, args.rank, args.rate)
     print(json.dumps(result))
 
 
