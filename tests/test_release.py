@@ -135,12 +135,20 @@ def test_a_rollback_to_what_does_not_fit_changes_nothing(compared: Path) -> None
     assert len(list((compared / ".graft/releases").glob("*.json"))) == 2
 
 
+def undecided(project: Project) -> Project:
+    """The project, its last comparison without a winner."""
+    path = project.parts.workspace.latest
+    latest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**latest, "kind": "UNDECIDED", "variant": None}), encoding="utf-8")
+    return project
+
+
 @pytest.mark.parametrize(
     ("act", "message"),
     [
         (lambda project: project.release("extractive"), "Unknown variant 'extractive'"),
         (lambda project: project.release("rga"), "Unknown variant 'rga'"),
-        (lambda project: project.release(), "The last comparison recommends no variant"),
+        (lambda project: undecided(project).release(), "The last comparison recommends no variant"),
         (lambda project: project.rollback(), "Nothing has been released yet"),
     ],
 )
