@@ -1,8 +1,7 @@
-"""graft.toml ↔ frozen dataclasses.
+"""graft.toml → the dataclasses of settings.py: reading, defaults and checking only.
 
-Reading, defaults and checking only: nothing here builds a part (see parts.py). Every field has its documentation
-under it, from which `graft init` writes the comments of a new project file. Unknown keys are refused with the nearest
-name and the line. One dial, `effort`, sets the rest; a key that is set explicitly always wins over the dial.
+Nothing here builds a part (see wiring/). Unknown keys are refused with the nearest name and the line. One dial,
+`effort`, sets the rest; a key that is set explicitly always wins over the dial.
 """
 
 from __future__ import annotations
@@ -12,238 +11,23 @@ import re
 import tomllib
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from graft.errors import ConfigError
 from graft.plugins import dataclass_from
+from graft.settings import (
+    DIAGNOSTICS,
+    EFFORT,
+    FILE,
+    RESERVED,
+    VARIANTS,
+    Backend,
+    CompetitorSection,
+    Config,
+    sections,
+)
 from graft.tables import line_of, merge
-
-Mode = Literal["hybrid", "dense", "bm25"]
-
-FILE = "graft.toml"
-VARIANTS = ("base", "rag", "tuned", "hybrid")
-BASELINES = ("extractive", "bm25")
-DIAGNOSTICS = ("oracle",)
-RESERVED = frozenset({*VARIANTS, *BASELINES, *DIAGNOSTICS, "graft", "index", "questions"})
-"""What no competitor may be called: GRAFT's own names, and those that stand beside them in a comparison."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """A backend by name, and its own options: in TOML a table with `name` and the options beside it."""
-
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectSection:
-    """The table [project]."""
-
-    name: str = ""
-    """What the reports call it. Default: the folder's name."""
-    seed: int = 0
-    """Seeds splitting, shuffling, training and the bootstrap."""
-    effort: Literal["fast", "balanced", "best"] = "balanced"
-    """The one dial: how much time to spend. It sets what you leave out below."""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentsSection:
-    """The table [documents]."""
-
-    paths: tuple[str, ...] = ("documents",)
-    """Folders or files, relative to this file."""
-    include: tuple[str, ...] = ("**/*",)
-    """Globs of the files to take within a folder."""
-    exclude: tuple[str, ...] = ()
-    """Globs of the files to leave out."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalSection:
-    """The table [retrieval]."""
-
-    mode: Mode = "hybrid"
-    """Which lists are searched; hybrid fuses dense and BM25 by reciprocal rank."""
-    passages: int = 5
-    """How many passages the model is shown."""
-    passage_tokens: int = 1200
-    """The most tokens that the passages may take together."""
-    candidates: int = 50
-    """How many hits of each list enter the fusion."""
-    fusion_k: int = 60
-    """The constant of reciprocal rank fusion (Cormack et al. 2009)."""
-    min_score: float = 0.0
-    """Abstain without asking the model when the best dense cosine is below this. 0 switches it off."""
-    where: Mapping[str, Any] = field(default_factory=dict)
-    """Metadata that every passage must have, e.g. { status = "current" }."""
-    chunker: Backend = Backend("structure")
-    """How documents are cut: structure, fixed, document."""
-    embedder: Backend = Backend("minilm")
-    """What turns text into vectors: minilm (offline), openai (any compatible endpoint)."""
-    store: Backend = Backend("lancedb")
-    """Where chunks and vectors lie."""
-    reranker: Backend | None = None
-    """Optional: { name = "cross-encoder", model = "…" }."""
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationSection:
-    """The table [generation]."""
-
-    model: Backend = Backend("transformers", {"model": "nano"})
-    """transformers (a local Hugging Face model; nano ships with GRAFT), openai (any compatible endpoint)."""
-    instructions: str = ""
-    """Your own instructions, for every variant alike: they follow GRAFT's contract in the system message."""
-    max_tokens: int = 96
-    """The longest answer, in tokens."""
-    temperature: float = 0.0
-    """0 is greedy: the same question gives the same answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class TuningSection:
-    """The table [tuning]."""
-
-    examples: str = "examples.jsonl"
-    """The examples, relative to this file. Without the file, tuned and hybrid are left out."""
-    dev_fraction: float = 0.1
-    """Share of the examples kept for early stopping (split by document)."""
-    golden_fraction: float = 0.8
-    """Hybrid: share of training prompts that hold the golden passage; the rest teach abstaining (RAFT's P)."""
-    trainer: Backend = Backend("peft")
-    """What trains: peft (method = "lora", "qlora" or "full")."""
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationSection:
-    """The table [evaluation]."""
-
-    questions: str = "questions.jsonl"
-    """The held-out questions, relative to this file. Never train on them: GRAFT refuses leaks."""
-    variants: tuple[str, ...] = VARIANTS
-    """Which variants compete. base and the baselines are always shown."""
-    diagnostics: tuple[str, ...] = ()
-    """Arms that show where the losses are and cannot win: oracle is rag with the gold evidence in place of what it found."""
-    primary: str = "truthfulness"
-    """The one metric that decides; the others are exploratory."""
-    batch_size: int = 16
-    """Questions answered together; latency is measured apart, one question at a time."""
-    latency_questions: int = 75
-    """How many questions are timed one at a time, warm; a 95th percentile has an interval from 72 on."""
-    draws: int = 10_000
-    """Bootstrap draws."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionSection:
-    """[decision]: what answers are worth to you; see docs/decision.md."""
-
-    right: float = 1.0
-    """Value of a right answer."""
-    wrong: float = 1.0
-    """Loss of a wrong answer."""
-    abstain: float = 0.0
-    """Loss of an answer not given."""
-    format: float = 0.5
-    """Share of a right answer's value that is lost when it breaks its format contract."""
-    margin: float = 0.03
-    """A difference in utility below this does not matter in practice."""
-    max_p95_seconds: float | None = None
-    """Hard limit on the 95th percentile of latency (seconds)."""
-    max_cost_per_query: float | None = None
-    """Hard limit on the cost of one answer (USD)."""
-    max_declines: float = 0.9
-    """Hard limit on the share of answerable questions that a variant declines: who says nothing is never wrong."""
-    floors: Mapping[str, float] = field(default_factory=dict)
-    """Hard limits on quality: metric → the least mean, e.g. { citation_correct = 0.8 } where answers must cite."""
-    guardrails: Mapping[str, float] = field(default_factory=dict)
-    """Metric → margin by which a variant may be worse than base, at most, e.g. { format = 0.01 }."""
-    queries_per_month: float = 10_000
-    """For cost over time and break-even."""
-    machine_per_hour: float | None = None
-    """USD per hour of the machine that runs a local model. Default: the dated price table's."""
-    input_price: float | None = None
-    """USD per 1M prompt tokens of an endpoint that is not in the price table."""
-    output_price: float | None = None
-    """USD per 1M completion tokens of an endpoint that is not in the price table."""
-
-
-@dataclass(frozen=True, slots=True)
-class CompetitorSection:
-    """A table [variants.NAME]: another system in the comparison, by its endpoint or by its recorded answers."""
-
-    endpoint: str = ""
-    """Base URL of an OpenAI-compatible chat endpoint, with its version: https://…/v1."""
-    model: str = ""
-    """The model's name there."""
-    key_env: str = "OPENAI_API_KEY"
-    """The environment variable with the key; empty for none, and it may be unset on loopback."""
-    raw: bool = False
-    """Send the bare question without GRAFT's prompt: for a system that brings a prompt of its own."""
-    omit: tuple[str, ...] = ()
-    """Request fields to leave out for a model that refuses them, e.g. ["temperature", "seed"]."""
-    input_price: float | None = None
-    """USD per 1M prompt tokens of a model that is not in the price table."""
-    output_price: float | None = None
-    """USD per 1M completion tokens of a model that is not in the price table."""
-    answers: str = ""
-    """Instead of an endpoint: a JSONL file of recorded answers, relative to this file: {"id", "answer", "citations"?,
-    "latency"?, "cost"?, "tokens"?} a line."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServeSection:
-    """The table [serve]."""
-
-    host: str = "127.0.0.1"
-    """Address to bind; loopback unless you say otherwise."""
-    port: int = 8000
-    """Port to bind."""
-    key_env: str = "GRAFT_API_KEY"
-    """The environment variable that holds the API key; a fresh key is made and printed when it is not set."""
-    cache: int = 0
-    """How many answers to keep in memory; 0 is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """The whole project file."""
-
-    project: ProjectSection = ProjectSection()
-    documents: DocumentsSection = DocumentsSection()
-    retrieval: RetrievalSection = RetrievalSection()
-    generation: GenerationSection = GenerationSection()
-    tuning: TuningSection = TuningSection()
-    evaluation: EvaluationSection = EvaluationSection()
-    decision: DecisionSection = DecisionSection()
-    serve: ServeSection = ServeSection()
-    variants: Mapping[str, CompetitorSection] = field(default_factory=dict)
-
-
-def sections() -> dict[str, type]:
-    """Return the tables of fixed name, and what each holds."""
-    hints = typing.get_type_hints(Config)
-    return {name: kind for name, kind in hints.items() if isinstance(kind, type)}
-
-
-# What the dial sets. Balanced is the dataclasses' own defaults.
-EFFORT: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "fast": {
-        "retrieval": {"passages": 3, "candidates": 20},
-        "tuning": {"trainer": {"name": "peft", "epochs": 2}},
-        "evaluation": {"latency_questions": 10, "draws": 2_000},
-    },
-    "balanced": {},
-    "best": {
-        "retrieval": {"candidates": 200},
-        "tuning": {"trainer": {"name": "peft", "rank": 32, "epochs": 12}},
-        "evaluation": {"latency_questions": 100},
-    },
-}
 
 
 def read(path: Path) -> Config:

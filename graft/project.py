@@ -11,14 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graft import config as settings
+from graft.config import read
 from graft.protocols import Filter, Progress
+from graft.settings import FILE
 from graft.stages import quiet
 from graft.types import Answer, Message
 from graft.workspace import FOLDER, Workspace
 
 if TYPE_CHECKING:
-    from graft.parts import Parts
     from graft.verbs.build import BuildReport
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from graft.verbs.plan import QuestionPlan
     from graft.verbs.questions import Imported
     from graft.verbs.release import Release
+    from graft.wiring.parts import Parts
 
 
 class Project:
@@ -34,8 +35,8 @@ class Project:
     def __init__(self, path: str | Path = ".") -> None:
         """Open the project in a folder, or by its graft.toml. Raises ConfigError when the file is missing or wrong."""
         given = Path(path).expanduser().resolve()
-        self.root = given.parent if given.name == settings.FILE else given
-        self.config = settings.read(self.root / settings.FILE)
+        self.root = given.parent if given.name == FILE else given
+        self.config = read(self.root / FILE)
 
     @staticmethod
     def init(path: str | Path = ".", *, force: bool = False) -> Outcome:
@@ -56,7 +57,7 @@ class Project:
     @cached_property
     def parts(self) -> Parts:
         """The parts of the project, each built when it is first needed."""
-        from graft.parts import Parts
+        from graft.wiring.parts import Parts
 
         return Parts(self.config, self.root, Workspace(self.root / FOLDER))
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from graft import cli
-from graft import config as settings
+from graft import settings
+from graft.cli.main import app
 from graft.evaluation.metrics import METRICS
 from graft.verbs.init import field_comments, written
 
@@ -28,8 +28,8 @@ def commands() -> str:
     """Return docs/cli.md: the help of every verb, as printed."""
     runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb"})
     pages = ["# Commands\n"]
-    for words in _verbs(get_command(cli.app)):
-        shown = runner.invoke(cli.app, [*words, "--help"], prog_name="graft").output.rstrip()
+    for words in _verbs(get_command(app)):
+        shown = runner.invoke(app, [*words, "--help"], prog_name="graft").output.rstrip()
         clean = "\n".join(text.rstrip() for text in shown.splitlines())
         pages.append(f"## {' '.join(['graft', *words])}\n\n```\n{clean.strip()}\n```\n")
     return NOTE + "\n".join(pages)

@@ -14,7 +14,6 @@ import pytest
 import uvicorn
 
 from graft import Project
-from graft.config import CompetitorSection
 from graft.config import from_tables as settings_from
 from graft.errors import ConfigError, DataError
 from graft.evaluation.abstention import is_abstention
@@ -23,6 +22,7 @@ from graft.evaluation.run import OUTAGE, reported_latencies, run
 from graft.generation.competitor import Competitor
 from graft.server.app import create_app
 from graft.server.run import listen
+from graft.settings import CompetitorSection
 from graft.testing.fakes import EchoGenerator
 from graft.types import Answer, Citation, Message, Question, Row, Usage
 

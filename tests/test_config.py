@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from graft import config as settings
-from graft.config import Backend, Config
 from graft.errors import ConfigError
+from graft.settings import Backend, Config
 from graft.verbs.init import init
 
 

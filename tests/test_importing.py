@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from graft.cli import app
+from graft.cli.main import app
 from graft.errors import ConfigError, DataError
 from graft.evaluation.importing import import_records
 from graft.evaluation.questions import read_questions

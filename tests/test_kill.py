@@ -71,12 +71,12 @@ def graft(verb: str, root: Path, kill_after: float | None = None) -> float:
 def built(root: Path) -> dict[str, Any]:
     """All that a build makes, for comparing whole: chunks with their vectors' neighbours, and the adapters' weights."""
     parts = Project(root).parts
-    vector = parts.embedder.encode(["parental leave"], query=True)[0]
+    vector = parts.retrieval.embedder.encode(["parental leave"], query=True)[0]
     return {
-        "chunks": [to_dict(chunk) for chunk in parts.store.chunks()],
-        "nearest": [(chunk.id, round(score, 5)) for chunk, score in parts.store.search_dense(vector, 10)],
+        "chunks": [to_dict(chunk) for chunk in parts.retrieval.store.chunks()],
+        "nearest": [(chunk.id, round(score, 5)) for chunk, score in parts.retrieval.store.search_dense(vector, 10)],
         "adapters": {
-            name: (parts.adapter(name) / "adapter_model.safetensors").read_bytes()
+            name: (parts.models.adapter(name) / "adapter_model.safetensors").read_bytes()
             for name in ("tuned", "hybrid")
         },
     }

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from graft import Project
-from graft.cli import app
+from graft.cli.main import app
 from graft.decision.sizing import FEWEST, needs, table, typical
 from graft.errors import ConfigError
 

@@ -22,7 +22,7 @@ project = Project(sys.argv[1])
 report = project.build()
 answer = project.ask("How many days of leave do I get?", variant="rag")
 print(json.dumps({
-    "names": names, "imported by listing": before or listed, "store": type(project.parts.store).__name__,
+    "names": names, "imported by listing": before or listed, "store": type(project.parts.retrieval.store).__name__,
     "text": answer.text, "quote": answer.citations[0].quote, "metric": metric_card("quoted").formula,
 }))
 """

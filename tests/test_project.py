@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from graft import Project
-from graft.cli import app
+from graft.cli.main import app
 from graft.errors import GraftError, NotBuilt
 from graft.records import to_dict
 
@@ -151,7 +151,7 @@ def test_a_build_killed_at_any_moment_is_completed_by_the_next(small: Path, tmp_
     for delay in (0.2, 0.5, 0.8):
         kill_after(delay, "build", str(small))
     Project(small).build()
-    assert list(Project(small).parts.store.chunks()) == list(Project(twin).parts.store.chunks())
+    assert list(Project(small).parts.retrieval.store.chunks()) == list(Project(twin).parts.retrieval.store.chunks())
 
 
 def kill_after(seconds: float, *arguments: str) -> None:
@@ -234,7 +234,7 @@ def test_a_question_that_leaked_into_the_examples_stops_build_and_compare(
         code, _, err = call(verb, str(small))
         assert code == 2
         assert "question q1 = example" in err
-    assert len(Project(small).parts.store) > 0, "what was indexed before the check is kept"
+    assert len(Project(small).parts.retrieval.store) > 0, "what was indexed before the check is kept"
 
 
 def test_three_examples_are_too_few_and_say_so(small: Path, write_jsonl: Any) -> None:

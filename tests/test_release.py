@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from graft import Project
-from graft.cli import app
+from graft.cli.main import app
 from graft.errors import GraftError, Mismatch, NotBuilt
 from graft.generation import prompts
 from graft.tuning.adapters import AdapterManifest, adapter_fingerprint, write_manifest
@@ -46,7 +46,7 @@ def test_a_release_says_what_it_is_made_of_and_what_justified_it(compared: Path)
         latest["kind"],
     )
     assert made.fingerprint == project.parts.variant("rag").fingerprint
-    assert made.index == project.parts.index.fingerprint
+    assert made.index == project.parts.retrieval.index.fingerprint
     assert made.prompt == prompts.fingerprint("")
     assert made.figures["truthfulness"].n_total == 4
     assert (compared / ".graft/releases/0001.json").is_file()

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from graft.errors import DataError
 from graft.generation.variant import Variant
-from graft.parts import Parts
 from graft.protocols import Filter
 from graft.types import Answer, Message
 from graft.verbs.release import current, released
+from graft.wiring.parts import Parts
 from graft.workspace import read_json
 
 
@@ -48,7 +48,7 @@ def default_variant(parts: Parts) -> str:
     latest = read_json(parts.workspace.latest)
     if latest is not None and latest.get("variant"):
         return str(latest["variant"])
-    return "rag" if len(parts.store) else "base"
+    return "rag" if len(parts.retrieval.store) else "base"
 
 
 def _checked(question: str | Sequence[Message]) -> str | Sequence[Message]:

@@ -16,7 +16,6 @@ from typing import Any
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.questions import read_questions
 from graft.generation import prompts
-from graft.parts import Parts
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.retrieval.documents import Loaded, load_documents
@@ -27,6 +26,7 @@ from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
 from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
 from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash
+from graft.wiring.parts import Parts
 from graft.workspace import write_json
 
 # A passage of the default chunker, and what stands around a question (contract, template), for estimates.
@@ -52,7 +52,7 @@ def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildRe
         with stages.stage("read"):
             loaded = read_documents(parts)
         with stages.stage("index"):
-            report = parts.index.update(loaded.documents, progress)
+            report = parts.retrieval.index.update(loaded.documents, progress)
         tuning = Tuning(parts, frozenset(document.id for document in loaded.documents))
         manifests = {}
         for name in tuning.adapters:
@@ -74,7 +74,11 @@ def read_documents(parts: Parts) -> Loaded:
     section = parts.config.documents
     roots = [parts.root / path for path in section.paths]
     return load_documents(
-        roots, include=section.include, exclude=section.exclude, base=parts.root, loaders=parts.loaders
+        roots,
+        include=section.include,
+        exclude=section.exclude,
+        base=parts.root,
+        loaders=parts.retrieval.loaders,
     )
 
 
@@ -102,7 +106,7 @@ class Tuning:
         path = parts.root / parts.config.tuning.examples
         if not path.exists():
             return f"There is no {parts.config.tuning.examples}: tuned and hybrid are left out."
-        if not parts.tunable:
+        if not parts.models.tunable:
             name = parts.config.generation.model.name
             return f"The generator {name!r} carries no adapters that GRAFT trains: tuned and hybrid are left out."
         return "" if self.checked.kept else "No example could be kept: tuned and hybrid are left out."
@@ -123,8 +127,8 @@ class Tuning:
         return check_examples(
             read_examples(parts.root / parts.config.tuning.examples),
             questions=[(question.id, question.text) for question in questions],
-            count_tokens=parts.count_tokens,
-            max_tokens=parts.context_length,
+            count_tokens=parts.models.count_tokens,
+            max_tokens=parts.models.context_length,
             known_documents=self._documents,
         )
 
@@ -135,7 +139,7 @@ class Tuning:
         key = content_hash(name, *(f"{part}={value}" for part, value in sorted(identity.items())))
         folder = parts.workspace.adapter(key)
         manifest = train_adapter(
-            lambda: self._rows(name), parts.trainer(), folder, identity=identity, seed=parts.config.project.seed,
+            lambda: self._rows(name), parts.models.trainer(), folder, identity=identity, seed=parts.config.project.seed,
             progress=progress, retrain=retrain,
         )  # fmt: skip
         write_json(parts.workspace.adapter_pointer(name), {"key": key})
@@ -149,9 +153,9 @@ class Tuning:
         passages = (
             min(retrieval.passage_tokens, retrieval.passages * _PASSAGE_TOKENS) if name == "hybrid" else 0
         )
-        lengths = [parts.count_tokens(row.prompt[-1].content + row.answer) + passages + _FRAME_TOKENS
+        lengths = [parts.models.count_tokens(row.prompt[-1].content + row.answer) + passages + _FRAME_TOKENS
                    for row in plain_rows(self.checked.kept, self._prompt)]  # fmt: skip
-        estimate = getattr(parts.trainer(), "estimate", None)
+        estimate = getattr(parts.models.trainer(), "estimate", None)
         return {"tokens": sum(lengths)} if estimate is None else dict(estimate(lengths))
 
     def _identity(self, name: str) -> dict[str, str]:
@@ -166,9 +170,9 @@ class Tuning:
         return {
             "variant": name,
             "examples": content_hash(*(repr(to_dict(example)) for example in self.checked.kept)),
-            "base": parts.generator().fingerprint,
+            "base": parts.models.generator().fingerprint,
             "prompt": prompts.fingerprint(config.generation.instructions),
-            "trainer": parts.trainer().fingerprint,
+            "trainer": parts.models.trainer().fingerprint,
             "split": f"dev_fraction={config.tuning.dev_fraction} seed={config.project.seed}",
             "grounding": repr(grounding) if name == "hybrid" else "",
         }
@@ -190,8 +194,8 @@ class Tuning:
 
         def fits(prompt: Sequence[Message], answer: str) -> bool:
             """Whether the model reads prompt and answer whole; the end-of-turn token takes one place."""
-            length = parts.generator().count_tokens(prompt) + parts.count_tokens(answer) + 1
-            return not parts.context_length or length <= parts.context_length
+            length = parts.models.generator().count_tokens(prompt) + parts.models.count_tokens(answer) + 1
+            return not parts.models.context_length or length <= parts.models.context_length
 
         rows = grounded_rows(
             examples, retrieved, self._prompt, passages=config.retrieval.passages, fits=fits,
@@ -207,11 +211,11 @@ class Tuning:
         """Retrieve for every example as the variant will, and collect the passages of the documents it names."""
         parts = self._parts
         # Twice the passages: distractors are left over when those that give the answer away are taken out.
-        search = parts.search(k=2 * parts.config.retrieval.passages)
+        search = parts.retrieval.search(k=2 * parts.config.retrieval.passages)
         found = search([example.input for example in examples])
         golden: dict[str, list[Passage]] = {}
         named = sorted({document for example in examples for document in example.documents})
-        for chunk in parts.store.chunks(named) if named else ():
+        for chunk in parts.retrieval.store.chunks(named) if named else ():
             golden.setdefault(chunk.document, []).append(_passage(chunk))
         return {
             example.id: Grounding(
@@ -233,7 +237,7 @@ def _passage(chunk: Chunk) -> Passage:
 def plan(parts: Parts) -> dict[str, Any]:
     """Say what `build` would do: documents to read, chunks to embed, rows to train on, and the seconds of each."""
     loaded = read_documents(parts)
-    changes = parts.index.plan(loaded.documents)
+    changes = parts.retrieval.index.plan(loaded.documents)
     tuning = Tuning(parts, frozenset(document.id for document in loaded.documents))
     adapters = {}
     for name in tuning.adapters:

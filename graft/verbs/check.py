@@ -13,13 +13,13 @@ from graft.decision.gate import Judgement, judge, passed
 from graft.decision.resampling import Floats
 from graft.errors import ConfigError, DataError, NotBuilt, UnknownName
 from graft.evaluation.metrics import metric_card, metric_names
-from graft.parts import Parts
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.types import Question
 from graft.verbs.compare import compare, held_out
 from graft.verbs.release import current, releases
 from graft.verbs.stored import Scores, read_scores
+from graft.wiring.parts import Parts
 from graft.workspace import read_json
 
 _LISTED = 10  # ids of changed questions in the summary

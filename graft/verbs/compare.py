@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from graft.config import DecisionSection
 from graft.decision import compare as comparing
 from graft.decision.explain import headroom_line
 from graft.decision.failures import Facts, attribute
@@ -20,14 +19,15 @@ from graft.errors import NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, fingerprint, read_questions
 from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
-from graft.parts import Parts
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.reporting import report as reporting
+from graft.settings import DecisionSection
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
 from graft.verbs.competitors import Field, competitors, run_key
+from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
 
 
@@ -110,7 +110,7 @@ def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     examples = parts.root / parts.config.tuning.examples
     if examples.exists():
         refuse_leaks(read_examples(examples), [(question.id, question.text) for question in questions])
-    findings = check_questions(questions, parts.document_lengths())
+    findings = check_questions(questions, parts.gold.document_lengths())
     return questions, tuple(f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings)
 
 
@@ -135,9 +135,9 @@ def _asked(
         latencies[name] = (
             read_latencies(folder) if timed else reported_latencies(rows[name], section.latency_questions)
         )
-        scores[name] = score(questions, rows[name], evidence_text=parts.evidence_text)
+        scores[name] = score(questions, rows[name], evidence_text=parts.gold.text)
     fingerprints = {name: answerer.fingerprint for name, answerer in entered.answerers.items()}
-    fingerprints |= {"questions": fingerprint(questions), "index": parts.index.fingerprint}
+    fingerprints |= {"questions": fingerprint(questions), "index": parts.retrieval.index.fingerprint}
     notes = [f"{name} is not in the comparison: {why}" for name, why in entered.missing.items()]
     told = (*warnings, *notes, *entered.warnings)
     return Measured(questions, rows, scores, latencies, fingerprints, entered.missing, entered.shown, told)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from graft import plugins
-from graft.config import BASELINES, CompetitorSection
 from graft.decision.pricing import TokenPricing
 from graft.errors import NotBuilt
 from graft.evaluation.abstention import is_abstention
@@ -19,9 +18,10 @@ from graft.evaluation.questions import fingerprint
 from graft.evaluation.recorded import RecordedAnswers
 from graft.generation.competitor import Competitor
 from graft.generation.variant import Retrieved, Variant, search_query
-from graft.parts import Parts
 from graft.protocols import Answerer
-from graft.types import Question, content_hash
+from graft.settings import BASELINES, CompetitorSection
+from graft.types import Hit, Question, content_hash
+from graft.wiring.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,12 @@ def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
     """Return rag with the gold evidence as its context. A question without any is answered from what the search finds, so that
     oracle - rag is what better retrieval could bring and nothing else."""
     rag = parts.variant("rag")
-    gold = {search_query(question.messages): parts.gold_context(question.evidence) for question in questions}
+    gold = {
+        search_query(question.messages): parts.retrieval.context(
+            [Hit(chunk, 1.0) for chunk in parts.gold.chunks(question.evidence)]
+        )
+        for question in questions
+    }
 
     def find(queries: Sequence[str]) -> list[Retrieved]:
         assert rag.search is not None

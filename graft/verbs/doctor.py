@@ -15,12 +15,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from graft import config as settings
 from graft import plugins
+from graft.config import read
 from graft.errors import GraftError
 from graft.evaluation.questions import read_questions
-from graft.parts import Parts
+from graft.settings import FILE
 from graft.tuning.examples import read_examples
+from graft.wiring.parts import Parts
 from graft.workspace import FOLDER, Workspace
 
 MARKS = {"fine": "✓", "note": "·", "wrong": "✗"}
@@ -86,9 +87,9 @@ def _installation() -> Iterator[Finding]:
 
 
 def _project(folder: Path) -> Iterator[Finding]:
-    path = folder / settings.FILE
+    path = folder / FILE
     try:
-        config = settings.read(path)
+        config = read(path)
     except GraftError as error:
         yield Finding("wrong", "project", error.message, error.hint)
         return

@@ -16,8 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from graft import config as settings
-from graft import plugins
+from graft import plugins, settings
 from graft.errors import ConfigError
 from graft.workspace import FOLDER, guard, write_text
 

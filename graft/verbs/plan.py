@@ -16,13 +16,13 @@ from graft.decision.sizing import Need
 from graft.errors import ConfigError
 from graft.evaluation.run import MANIFEST
 from graft.generation.variant import Variant
-from graft.parts import Parts
 from graft.protocols import Answerer
 from graft.records import to_dict
 from graft.types import Question, Usage
 from graft.verbs.compare import held_out
 from graft.verbs.competitors import competitors, run_key
 from graft.verbs.stored import read_scores
+from graft.wiring.parts import Parts
 from graft.workspace import read_json
 
 # Tokens around a question and its passages: the contract, the template, the labels.
@@ -81,7 +81,7 @@ def _bounded(parts: Parts, answerer: Answerer, questions: Sequence[Question]) ->
     retrieval = parts.config.retrieval
     searches = isinstance(answerer, Variant) and answerer.search is not None
     passages = min(retrieval.passage_tokens, retrieval.passages * _PASSAGE) if searches else 0
-    prompt = sum(parts.count_tokens(question.text) + passages + _FRAME for question in questions)
+    prompt = sum(parts.models.count_tokens(question.text) + passages + _FRAME for question in questions)
     usage = Usage(prompt, len(questions) * parts.config.generation.max_tokens)
     price = getattr(answerer, "price", None)
     cost = price(usage, {}) if price else None

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from graft.config import VARIANTS
 from graft.errors import Mismatch, NotBuilt, UnknownName
 from graft.generation import prompts
 from graft.generation.variant import Variant
-from graft.parts import ADAPTED, Parts
 from graft.protocols import Filter
 from graft.records import from_dict, to_dict
+from graft.settings import VARIANTS
 from graft.tuning.adapters import read_manifest
 from graft.types import Estimate, content_hash
+from graft.wiring.parts import ADAPTED, Parts
 from graft.workspace import Workspace, read_json, write_json
 
 AGAIN = "Go back to what it was released with, or run graft compare and graft release."
@@ -91,7 +91,7 @@ def release(parts: Parts, variant: str | None = None) -> Release:
             variant=name,
             created=_now(),
             fingerprint=made.fingerprint,
-            model=parts.generator().fingerprint,
+            model=parts.models.generator().fingerprint,
             prompt=prompts.fingerprint(parts.config.generation.instructions),
             index=comparison["fingerprints"]["index"],
             settings=_settings(parts),
@@ -134,7 +134,7 @@ def current(workspace: Workspace) -> Release | None:
 def released(parts: Parts, promoted: Release, where: Filter | None = None) -> Variant:
     """Return the variant of a release, with the release's own adapter. Raises Mismatch when it no longer fits."""
     reason = misfit(parts, promoted)
-    if not reason and parts.generator().fingerprint != promoted.model:
+    if not reason and parts.models.generator().fingerprint != promoted.model:
         reason = "the model in graft.toml is another one"
     if reason:
         raise Mismatch(f"Release {promoted.number} ({promoted.variant}) does not fit any more: {reason}.",

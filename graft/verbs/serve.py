@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from graft.errors import ConfigError, GraftError
 from graft.generation.variant import Variant
-from graft.parts import Parts
 from graft.verbs.ask import default_variant
 from graft.verbs.release import current, released
+from graft.wiring.parts import Parts
 
 
 def serve(

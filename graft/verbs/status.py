@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from graft.errors import GraftError
-from graft.parts import Parts
 from graft.tuning.adapters import read_manifest
 from graft.verbs.build import read_documents
 from graft.verbs.release import state
+from graft.wiring.parts import Parts
 from graft.workspace import read_json
 
 
@@ -28,11 +28,11 @@ def _index(parts: Parts) -> dict[str, Any]:
         loaded = read_documents(parts)
     except GraftError as error:
         return {"problem": str(error)}
-    changes = parts.index.plan(loaded.documents)
+    changes = parts.retrieval.index.plan(loaded.documents)
     stale = any(changes.get(key) for key in ("added", "changed", "deleted"))
     unreadable = [f"{problem.path}: {problem.reason}" for problem in loaded.problems]
     advice = "stale: run graft build" if stale else "up to date"
-    return {"state": advice, "chunks": len(parts.store), **changes, "unreadable": unreadable}
+    return {"state": advice, "chunks": len(parts.retrieval.store), **changes, "unreadable": unreadable}
 
 
 def _adapters(parts: Parts) -> dict[str, Any]:

@@ -1,0 +1,35 @@
+"""The commands that decide what answers from now on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from graft.cli.app import HERE, AsJson, Folder, InProject, app, open_project, reported, show_result
+
+
+@app.command()
+@reported
+def recommend(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Decide again from the last comparison under today's [decision] settings, and print every step."""
+    decided = open_project(folder).recommend()
+    show_result(decided, lambda found: found.trace, as_json)
+
+
+@app.command()
+@reported
+def release(
+    variant: Annotated[str | None, typer.Argument(help="Default: the recommended one.")] = None,
+    folder: InProject = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Promote a measured variant: ask and serve answer with it from now on, with this adapter and this prompt."""
+    show_result(open_project(folder).release(variant), lambda promoted: promoted.summary, as_json)
+
+
+@app.command()
+@reported
+def rollback(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Bring back what was released before the current release."""
+    show_result(open_project(folder).rollback(), lambda promoted: promoted.summary, as_json)

@@ -1,0 +1,63 @@
+"""The commands that make things: a project file, an index, adapters."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from graft.cli.app import HERE, AsJson, DryRun, Folder, app, open_project, reported, show_data, show_result
+
+
+@app.command()
+@reported
+def init(
+    folder: Folder = HERE,
+    force: Annotated[bool, typer.Option(help="Overwrite an existing graft.toml.")] = False,
+) -> None:
+    """Look at a folder of files and write a commented graft.toml that works on it."""
+    from graft.project import Project
+
+    written = Project.init(folder, force=force)
+    print(written.summary)
+
+
+@app.command()
+@reported
+def build(
+    folder: Folder = HERE,
+    retrain: Annotated[
+        bool, typer.Option(help="Train the adapters even if nothing they are made of changed.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Index the documents and fine-tune the model on the examples. Only what changed is done again."""
+    project = open_project(folder)
+    if dry_run:
+        show_data(project.plan_build(), as_json)
+        return
+    from graft.console import build_summary, progress
+
+    with progress() as report:
+        built = project.build(progress=report, retrain=retrain)
+    show_result(built, build_summary, as_json)
+
+
+@app.command()
+@reported
+def status(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Show what is built, what is stale, what was measured and what is released."""
+    show_data(open_project(folder).status(), as_json)
+
+
+@app.command()
+@reported
+def doctor(folder: Folder = HERE, as_json: AsJson = False) -> None:
+    """Check the machine, the installation and the project, and say how to mend what is wrong."""
+    from graft.verbs.doctor import doctor as examine
+
+    findings = examine(folder)
+    show_result(findings, lambda found: "\n".join(finding.line for finding in found), as_json)
+    if any(finding.level == "wrong" for finding in findings):
+        raise typer.Exit(1)

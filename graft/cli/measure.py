@@ -1,0 +1,96 @@
+"""The commands that measure: compare, check, and what they are fed with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graft.cli.app import HERE, AsJson, DryRun, Folder, app, open_project, reported, show_data, show_result
+
+questions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Work on question sets.")
+app.add_typer(questions, name="questions")
+
+
+@app.command()
+@reported
+def compare(
+    folder: Folder = HERE,
+    dry_run: DryRun = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say how many questions to collect; ask nothing.")
+    ] = False,
+    difference: Annotated[
+        float, typer.Option(help="With --plan: the difference that matters to you.")
+    ] = 0.05,
+    as_json: AsJson = False,
+) -> None:
+    """Put the same held-out questions to every variant; print the table, the verdict and the report's path."""
+    project = open_project(folder)
+    if plan:
+        show_result(project.plan_questions(difference), lambda found: found.text, as_json)
+        return
+    if dry_run:
+        show_data(project.plan_compare(), as_json)
+        return
+    from graft.console import progress
+
+    with progress() as report:
+        decided = project.compare(progress=report)
+    show_result(decided, lambda found: found.text, as_json)
+
+
+@app.command()
+@reported
+def check(
+    folder: Folder = HERE,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="A release's number, or a stored comparison's folder; default: current release."),
+    ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="The variant to guard; default: the baseline's.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Fail also when so few questions prove nothing.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print a summary for a pull request.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Gate for CI: compare today against a release; exit 1 when a declared metric got worse by its margin."""
+    from graft.console import progress
+
+    with progress() as report:
+        found = open_project(folder).check(baseline, variant=variant, strict=strict, progress=report)
+    show_result(found, lambda checked: checked.markdown if markdown else checked.text, as_json)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@questions.command("import")
+@reported
+def import_questions(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV, SQuAD JSON, or JSON Lines.")],
+    to: Annotated[Path, typer.Option(help="The questions file to write.")] = Path("questions.jsonl"),
+    force: Annotated[bool, typer.Option(help="Overwrite it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a question set into a questions file, and say what would mislead about it."""
+    from graft.project import Project
+
+    show_result(Project.import_questions(source, to, force=force), lambda imported: imported.text, as_json)
+
+
+@app.command()
+@reported
+def metrics(
+    name: Annotated[str | None, typer.Argument(help="A metric; without it, all are listed.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a metric measures, its formula, and when its number misleads."""
+    from graft.console import metric_list, metric_page
+    from graft.evaluation.metrics import metric_card, metric_names
+
+    if name is None:
+        show_result([metric_card(known) for known in metric_names()], metric_list, as_json)
+    else:
+        show_result(metric_card(name), metric_page, as_json)

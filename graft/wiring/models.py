@@ -1,0 +1,81 @@
+"""The models of a project: the generator, with an adapter or without, and the trainer that makes adapters for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graft import plugins
+from graft.errors import NotBuilt
+from graft.generation import prompts
+from graft.protocols import Generator, Trainer
+from graft.settings import Backend, GenerationSection
+from graft.tuning.adapters import verify
+from graft.types import Message
+from graft.workspace import Workspace, read_json
+
+
+class ModelParts:
+    """What generates and what trains. `root` is the project's folder, to which model paths are relative."""
+
+    def __init__(
+        self, generation: GenerationSection, trainer: Backend, root: Path, workspace: Workspace
+    ) -> None:
+        self._generation = generation
+        self._trainer = trainer
+        self._root = root
+        self._workspace = workspace
+        self._generators: dict[str, Generator] = {}
+
+    @property
+    def tunable(self) -> bool:
+        """Whether the configured generator can carry an adapter that GRAFT trains."""
+        return self._generation.model.name == "transformers"
+
+    def generator(self, adapter: Path | None = None) -> Generator:
+        """The configured generator, with an adapter if one is given. One is kept per adapter."""
+        key = str(adapter or "")
+        if key not in self._generators:
+            choice = self._generation.model
+            options = {**choice.options, **({"adapter": key} if adapter else {})}
+            self._generators[key] = plugins.build(
+                "generator", choice.name, self._located(options), where="[generation.model]"
+            )
+        return self._generators[key]
+
+    def trainer(self) -> Trainer:
+        """What trains adapters for the configured model."""
+        model = self._generation.model.options.get("model", "nano")
+        options = self._located({"model": model, **self._trainer.options})
+        return plugins.build("trainer", self._trainer.name, options, where="[tuning.trainer]")  # type: ignore[no-any-return]
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that the configured model reads, prompt and answer together; 0 when it is not known (an endpoint)."""
+        return int(getattr(self.generator(), "context_length", 0))
+
+    def adapter(self, variant: str, key: str | None = None) -> Path:
+        """The folder of the adapter that a variant uses now, or of the one with this key. Raises NotBuilt when there is
+        none, Mismatch when it was made for another prompt or base model."""
+        pointer = {"key": key} if key else read_json(self._workspace.adapter_pointer(variant))
+        if pointer is None:
+            raise NotBuilt(
+                f"The variant {variant!r} has no adapter yet.",
+                "Put examples in the project and run graft build.",
+            )
+        folder = self._workspace.adapter(pointer["key"])
+        prompt = prompts.fingerprint(self._generation.instructions)
+        verify(folder, prompt=prompt, base=self.generator().fingerprint)
+        return folder
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text for the configured generator."""
+        return self.generator().count_tokens([Message("user", text)])
+
+    def _located(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Resolve a model path that is relative to the project folder."""
+        model = options.get("model")
+        if isinstance(model, str) and (self._root / model).is_dir():
+            return {**options, "model": str(self._root / model)}
+        return dict(options)

@@ -1,0 +1,88 @@
+"""All parts of one project, and the variants composed of them.
+
+This package and the verbs (verbs/) are the only places that see the settings; what they hand out gets only the values
+it needs. Nothing here runs a stage.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from graft import plugins
+from graft.decision.pricing import MachinePricing, TokenPricing
+from graft.errors import ConfigError, NotBuilt, UnknownName
+from graft.evaluation.abstention import is_abstention
+from graft.generation import prompts
+from graft.generation.variant import Variant
+from graft.protocols import Filter
+from graft.settings import BASELINES, VARIANTS, Config, Mode
+from graft.wiring.gold import GoldEvidence
+from graft.wiring.models import ModelParts
+from graft.wiring.retrieval import RetrievalParts
+from graft.workspace import Workspace
+
+ADAPTED = ("tuned", "hybrid")
+
+
+class Parts:
+    """The parts of one project."""
+
+    def __init__(self, config: Config, root: Path, workspace: Workspace) -> None:
+        self.config = config
+        self.root = root
+        self.workspace = workspace
+        self.models = ModelParts(config.generation, config.tuning.trainer, root, workspace)
+        self.retrieval = RetrievalParts(config.retrieval, workspace, self.models.count_tokens)
+
+    @cached_property
+    def gold(self) -> GoldEvidence:
+        """Gold evidence, looked up in the index."""
+        return GoldEvidence(self.retrieval.store)
+
+    def is_local(self, variant: str) -> bool:
+        """Whether a variant runs on this machine, so that asking it costs time and no money."""
+        return (self.models.tunable and variant not in self.config.variants) or variant in BASELINES
+
+    def pricing(self, variant: str) -> MachinePricing | TokenPricing:
+        """What an answer of a variant costs."""
+        decision = self.config.decision
+        if self.is_local(variant):
+            return MachinePricing(decision.machine_per_hour)
+        model = str(self.config.generation.model.options.get("model", ""))
+        return TokenPricing(model, decision.input_price, decision.output_price)
+
+    def variant(self, name: str, *, where: Filter | None = None, adapter: str | None = None) -> Variant:
+        """Compose a variant: prompt + generator + maybe search + maybe adapter. The baselines quote the best sentences
+        instead of generating. `adapter` is the key of a released adapter; default: the newest. Raises NotBuilt when a
+        part of it has not been built."""
+        if name in self.config.variants:
+            raise ConfigError(f"{name!r} is a competitor: GRAFT measures it and does not answer with it.",
+                              f"Ask it where it lives, or name one of {', '.join(VARIANTS)}.")  # fmt: skip
+        if name not in (*VARIANTS, *BASELINES):
+            raise UnknownName("variant", name, (*VARIANTS, *BASELINES))
+        mode: Mode | None = "bm25" if name == "bm25" else None
+        searches = name not in ("base", "tuned")
+        if searches and len(self.retrieval.store) == 0:
+            raise NotBuilt(f"The variant {name!r} searches, and nothing is indexed yet.", "Run graft build.")
+        generation, quotes = self.config.generation, name in BASELINES
+        folder = self.models.adapter(name, adapter) if name in ADAPTED else None
+        window = 0 if quotes else self.models.context_length
+        return Variant(
+            name,
+            plugins.build("generator", "extractive") if quotes else self.models.generator(folder),
+            instructions=generation.instructions,
+            search=self.retrieval.search(mode=mode, where=where) if searches else None,
+            max_tokens=generation.max_tokens,
+            temperature=generation.temperature,
+            seed=self.config.project.seed,
+            min_score=self.config.retrieval.min_score or None,
+            prompt_budget=window - generation.max_tokens if window else None,
+            price=self.pricing(name),
+            is_abstention=is_abstention,
+            fingerprint_parts=[
+                prompts.fingerprint(generation.instructions),
+                self.retrieval.fingerprint(mode) if searches else "",
+                repr(where),
+            ],
+        )

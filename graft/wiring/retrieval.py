@@ -1,0 +1,136 @@
+"""The retrieval half of a project: loaders, chunker, embedder, store, index and search, each built when it is first needed.
+
+Sees the table [retrieval] and hands each part only the values it needs. Knows nothing of generators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from graft import plugins
+from graft.errors import ConfigError
+from graft.generation.variant import Retrieved
+from graft.protocols import Chunker, Embedder, Filter, Loader, Reranker, Store
+from graft.retrieval.context import assemble
+from graft.retrieval.index import Index
+from graft.retrieval.search import Searcher
+from graft.settings import Backend, Mode, RetrievalSection
+from graft.types import Context, Hit, content_hash
+from graft.workspace import Workspace
+
+Count = Callable[[str], int]
+
+
+class RetrievalParts:
+    """What finds evidence. `count` gives the tokens of a text for the model that will read the passages."""
+
+    def __init__(self, section: RetrievalSection, workspace: Workspace, count: Count) -> None:
+        self._section = section
+        self._workspace = workspace
+        self._count = count
+
+    @cached_property
+    def loaders(self) -> dict[str, Loader]:
+        """File suffix → loader, over all registered loaders."""
+        found: dict[str, Loader] = {}
+        for name in plugins.names("loader"):
+            loader = plugins.build("loader", name)
+            found.update(dict.fromkeys(loader.suffixes, loader))
+        return found
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        """What cuts documents."""
+        return self._backend("chunker", self._section.chunker)  # type: ignore[no-any-return]
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What turns text into vectors."""
+        return self._backend("embedder", self._section.embedder)  # type: ignore[no-any-return]
+
+    @cached_property
+    def store(self) -> Store:
+        """Where chunks and vectors lie."""
+        choice = self._section.store
+        folder = self._workspace.index / choice.name
+        return plugins.build("store", choice.name, choice.options, folder=folder, where="[retrieval.store]")  # type: ignore[no-any-return]
+
+    @cached_property
+    def reranker(self) -> Reranker | None:
+        """The second look at the best hits, if one is configured."""
+        choice = self._section.reranker
+        return None if choice is None else self._backend("reranker", choice)
+
+    @cached_property
+    def index(self) -> Index:
+        """The index over the store."""
+        return Index.open(self._workspace, store=self.store, embedder=self.embedder, chunker=self.chunker)
+
+    def searcher(self, mode: Mode | None = None) -> Searcher:
+        """A searcher; `mode` overrides the settings' (the BM25 baseline)."""
+        section = self._section
+        return Searcher(self.store, self.embedder, reranker=self.reranker, fusion_k=section.fusion_k,
+                        candidates=section.candidates, mode=mode or section.mode)  # fmt: skip
+
+    def search(
+        self, *, mode: Mode | None = None, where: Filter | None = None, k: int | None = None
+    ) -> Callable[[Sequence[str]], list[Retrieved]]:
+        """Return queries → contexts, as a variant wants it. `where` can only narrow the settings' own filter."""
+        searcher = self.searcher(mode)
+        allowed = narrowed(self._section.where, where)
+        passages = k or self._section.passages
+
+        def find(queries: Sequence[str]) -> list[Retrieved]:
+            found = []
+            # Twice as many hits as passages: near-duplicates and neighbours are merged on the way.
+            for result in searcher.search_batch(queries, 2 * passages, allowed):
+                cosines = [hit.scores["dense"] for hit in result.hits if "dense" in hit.scores]
+                context = self.context(result.hits, passages)
+                found.append(Retrieved(context, dict(result.timings), max(cosines, default=None)))
+            return found
+
+        return find
+
+    def context(self, hits: Sequence[Hit], passages: int | None = None) -> Context:
+        """The passages that a model is shown of these hits."""
+        section = self._section
+        return assemble(hits, max_passages=passages or section.passages, max_tokens=section.passage_tokens,
+                        count=self._count)  # fmt: skip
+
+    def fingerprint(self, mode: Mode | None = None) -> str:
+        """Hash of all that decides what a search returns: the indexed content and the search settings."""
+        settings = replace(self._section, mode=mode) if mode else self._section
+        return content_hash(self.index.fingerprint, repr(settings))
+
+    def _backend(self, kind: str, choice: Backend) -> Any:
+        return plugins.build(kind, choice.name, choice.options, where=f"[retrieval.{kind}]")
+
+
+def narrowed(own: Mapping[str, Any], asked: Filter | None) -> Filter | None:
+    """Join the project's own rule with a caller's: a passage must satisfy both, so a caller can only narrow."""
+    if asked is None:
+        return Filter(dict(own)) if own else None
+    both = dict(own)
+    for key, wanted in own.items():
+        allowed = set(_options(wanted)) & set(_options(asked.equals.get(key, wanted)))
+        both[key] = tuple(sorted(allowed))
+    return Filter({**asked.equals, **both}, asked.documents)
+
+
+def _options(wanted: Any) -> tuple[str, ...]:
+    many = wanted if isinstance(wanted, tuple | list | set | frozenset) else (wanted,)
+    return tuple(str(option) for option in many)
+
+
+def parse_where(pairs: Sequence[str]) -> Filter | None:
+    """Turn `key=value` pairs from a command line into a Filter; the same key twice means either."""
+    equals: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        key, found, value = pair.partition("=")
+        if not found or not key:
+            raise ConfigError(f"--where {pair!r} is not key=value.", "For example: --where team=people")
+        equals[key] = (*equals.get(key, ()), value)
+    return Filter(equals) if equals else None
