@@ -120,6 +120,7 @@ def _check(config: Config) -> None:
         ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000), ("generation", "max_tokens", 1, 100_000),
         ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),
         ("decision", "format", 0.0, 1.0), ("decision", "max_declines", 0.0, 1.0), ("decision", "margin", 0.0, 1.0), ("serve", "port", 1, 65_535),
+        ("costs", "months", 0.1, 600), ("costs", "label_minutes", 0.0, 10_000), ("costs", "runs", 1, 10_000),
     ]:  # fmt: skip
         value = getattr(getattr(config, section), key)
         if not low <= value <= high:

@@ -19,6 +19,7 @@ from graft.types import Answer, Message
 from graft.workspace import FOLDER, Workspace
 
 if TYPE_CHECKING:
+    from graft.verbs.advise import Advised
     from graft.verbs.build import BuildReport
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
@@ -53,6 +54,15 @@ class Project:
         from graft.verbs.questions import import_questions
 
         return import_questions(Path(source), Path(to), force=force)
+
+    @staticmethod
+    def advise(
+        path: str | Path = ".", *, answers: str | Path | None = None, ask: Callable[[str], str] | None = None
+    ) -> Advised:
+        """Advise before any data, inside a project or outside one: what to expect, to do, to collect, and its cost."""
+        from graft.verbs.advise import advise
+
+        return advise(Path(path), answers=Path(answers) if answers else None, ask=ask)
 
     @cached_property
     def parts(self) -> Parts:

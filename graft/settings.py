@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from graft.decision.situation import Situation
+
 Mode = Literal["hybrid", "dense", "bm25"]
 
 FILE = "graft.toml"
@@ -164,6 +166,28 @@ class DecisionSection:
 
 
 @dataclass(frozen=True, slots=True)
+class CostsSection:
+    """[costs]: what owning a variant costs over time; see docs/decision.md."""
+
+    months: float = 12
+    """The horizon over which everything is added up."""
+    wage: float | None = None
+    """USD an hour of the person who writes examples. Without it their work is not counted, and the trace says so."""
+    label_minutes: float = 5.0
+    """Minutes that one example takes to write and check."""
+    runs: int = 1
+    """How many trainings stand behind one that is kept: tries times seeds."""
+    reindexes_per_month: float = 0.0
+    """How often a month all documents are indexed again."""
+    retrains_per_month: float = 0.0
+    """How often a month the adapters are trained again."""
+    hosting: Mapping[str, float] = field(default_factory=dict)
+    """Variant → USD a month of the machine that serves it, busy or idle, e.g. { hybrid = 2037 }."""
+    prices: Mapping[str, Any] = field(default_factory=dict)
+    """Your own prices: model → { input, output, cached } in USD per 1M tokens, machine → { per_hour }."""
+
+
+@dataclass(frozen=True, slots=True)
 class CompetitorSection:
     """A table [variants.NAME]: another system in the comparison, by its endpoint or by its recorded answers."""
 
@@ -211,6 +235,8 @@ class Config:
     tuning: TuningSection = TuningSection()
     evaluation: EvaluationSection = EvaluationSection()
     decision: DecisionSection = DecisionSection()
+    costs: CostsSection = CostsSection()
+    advice: Situation = field(default_factory=Situation)
     serve: ServeSection = ServeSection()
     variants: Mapping[str, CompetitorSection] = field(default_factory=dict)
 

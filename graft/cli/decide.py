@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from graft.cli.app import HERE, AsJson, Folder, InProject, app, open_project, reported, show_result
+
+
+@app.command()
+@reported
+def advise(
+    folder: Folder = HERE,
+    answers: Annotated[
+        Path | None, typer.Option(help="A TOML file with the answers, as in [advice] of graft.toml.")
+    ] = None,
+    ask: Annotated[
+        bool | None,
+        typer.Option("--ask/--no-ask", help="Ask the questions; default: in a terminal without --answers."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Before any data: what to expect, with its published evidence, what to do first, what to collect, what it costs."""
+    from graft.project import Project
+
+    wanted = ask if ask is not None else sys.stdin.isatty() and answers is None and not as_json
+    found = Project.advise(folder, answers=answers, ask=input if wanted else None)
+    show_result(found, lambda advised: advised.text, as_json)
 
 
 @app.command()

@@ -20,7 +20,8 @@ from graft.errors import ConfigError, nearest
 from graft.types import Usage
 
 HOURS_PER_MONTH = 730
-STALE_DAYS = 90
+STALE_DAYS = 180
+"""Older prices warn: list prices of models and machines moved about twice a year in 2024-2026."""
 LOCAL_MACHINE = "cpu-2"
 """What a local model is charged as unless told otherwise: a 2-vCPU virtual machine on demand (see prices.json)."""
 
@@ -115,7 +116,7 @@ def required_price(model: str, table: PriceTable) -> Price:
 
 
 def stale(used: Mapping[str, Price | Rate], today: date) -> tuple[str, ...]:
-    """Return a warning for each price in `used` (name to price) that is older than 90 days on `today`."""
+    """Return a warning for each price in `used` (name to price) that is older than `STALE_DAYS` on `today`."""
     return tuple(
         f"The price of {name} is from {price.as_of} ({(today - price.as_of).days} days old): check it and override it in graft.toml."
         for name, price in used.items()
@@ -206,11 +207,19 @@ class FixedCost:
     setup: float = 0.0
 
     @property
+    def parts(self) -> dict[str, float]:
+        """USD by item: examples, training, indexing, setting up."""
+        return {
+            "examples": self.labels * self.minutes / 60 * self.wage,
+            "training": self.training * self.runs,
+            "indexing": self.index,
+            "setting up": self.setup,
+        }
+
+    @property
     def total(self) -> float:
         """C_fix = C_train (tries x seeds) + labels x minutes x wage + C_index + setup."""
-        return (
-            self.training * self.runs + self.labels * self.minutes / 60 * self.wage + self.index + self.setup
-        )
+        return sum(self.parts.values())
 
 
 @dataclass(frozen=True, slots=True)
