@@ -10,7 +10,7 @@ import dataclasses
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
@@ -86,24 +86,43 @@ def load_documents(
     )
     documents: dict[str, Document] = {}
     problems = list(scanned.problems)
-    for found in scanned.files:
+    for read in read_files(scanned.files, by_suffix, base=base):
+        problems += read.problems
+        for document in read.documents:
+            if document.id in documents:
+                problems.append(taken(document, documents[document.id].source))
+            else:
+                documents[document.id] = document
+    return Loaded(tuple(documents.values()), tuple(problems), scanned.skipped)
+
+
+def read_files(
+    files: Iterable[Found], loaders: Mapping[str, Loader], *, base: Path | None = None
+) -> Iterator[Loaded]:
+    """Yield what each file holds, in the order given: its good documents, and a Problem for what could not be read.
+
+    `loaders` is name → loader, or suffix → loader. `Document.source` is relative to `base`.
+    """
+    by_suffix = _by_suffix(loaders)
+    for found in files:
         shown = _relative(found.path, base)
+        documents: list[Document] = []
+        problems: list[Problem] = []
         try:
             for document in _load(by_suffix[_suffix(found.path, by_suffix)], found):
-                if document.id in documents:
-                    first = documents[document.id].source
-                    reason = f"the document id {document.id!r} is already taken by {first}."
-                    problems.append(
-                        Problem(shown, reason, "Give it another id, or load their common folder.")
-                    )
-                else:
-                    documents[document.id] = dataclasses.replace(document, source=shown)
+                documents.append(dataclasses.replace(document, source=shown))
         except GraftError as error:
             problems.append(Problem(shown, error.message.removeprefix(f"{found.path}: "), error.hint))
         except Exception as error:  # noqa: BLE001 - a parser's bug on one file must not lose the others; it is reported
             reason = f"the loader failed ({type(error).__name__}: {error})."
             problems.append(Problem(shown, reason, "Save the file again, or exclude it."))
-    return Loaded(tuple(documents.values()), tuple(problems), scanned.skipped)
+        yield Loaded(tuple(documents), tuple(problems))
+
+
+def taken(document: Document, first: str) -> Problem:
+    """The problem of a document whose id belongs to one that was read before, from the file `first`."""
+    reason = f"the document id {document.id!r} is already taken by {first}."
+    return Problem(document.source, reason, "Give it another id, or load their common folder.")
 
 
 def scan(
