@@ -62,7 +62,8 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage of a document: `text == document.text[start:end]`, always."""
+    """A passage of a document: `text == document.text[start:end]`, always. `shown` is the wider span that the reader gets
+    in its place, for a chunk cut small only to be found (sentence window, parent and child); None is its own."""
 
     id: str
     document: str
@@ -73,6 +74,7 @@ class Chunk:
     headings: tuple[str, ...] = ()
     page: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    shown: tuple[int, int] | None = None
 
     @property
     def label(self) -> str:
@@ -241,8 +243,7 @@ class Answer:
     `text` keeps the [n] markers of `citations`; markers that point nowhere were removed and counted in
     `dropped_citations`. `passages` is the evidence shown to the model; `trimmed_passages` counts those found that did
     not fit into its prompt. `timings` are seconds by stage ("embed", "search", "prefill", "decode", "total"). `cost` is USD, or None when no price is known. `fingerprint` is that of
-    the variant that made it.
-    """
+    the variant that made it."""
 
     text: str
     variant: str = ""

@@ -122,16 +122,30 @@ class Snapshot:
         return made
 
     def _made(self, row: int) -> Chunk:
-        names = ("id", "document", "start", "end", "title", "headings", "page", "searchable", "metadata")
+        names = (
+            "id",
+            "document",
+            "start",
+            "end",
+            "title",
+            "headings",
+            "page",
+            "searchable",
+            "metadata",
+            "shown",
+        )
         cell = {name: self._rows[name][row].as_py() for name in names}
         searchable, written = cell.pop("searchable"), cell.pop("metadata")
         if written not in self._metadata:
             self._metadata[written] = json.loads(written)
         metadata, headings = self._metadata[written], tuple(cell.pop("headings"))
+        shown = cell.pop("shown")
         length = cell["end"] - cell["start"]
         # The text is the end of what was indexed. An empty one would make [-0:] take everything.
         text = searchable[-length:] if length else ""
-        return Chunk(**cell, text=text, headings=headings, metadata=metadata)
+        return Chunk(
+            **cell, text=text, headings=headings, metadata=metadata, shown=tuple(shown) if shown else None
+        )
 
 
 def schema_of(dimension: int) -> Any:
@@ -141,7 +155,7 @@ def schema_of(dimension: int) -> Any:
     columns = {
         "id": pa.string(), "document": pa.string(), "state": pa.string(), "start": pa.int64(), "end": pa.int64(),
         "title": pa.string(), "headings": pa.list_(pa.string()), "page": pa.int32(), "searchable": pa.string(),
-        "metadata": pa.string(), "tags": pa.list_(pa.string()), "vector": pa.list_(pa.float32(), dimension),
+        "metadata": pa.string(), "shown": pa.list_(pa.int64()), "tags": pa.list_(pa.string()), "vector": pa.list_(pa.float32(), dimension),
     }  # fmt: skip
     return pa.schema(list(columns.items()))
 
@@ -161,6 +175,7 @@ def to_rows(documents: Mapping[str, str], chunks: Sequence[Chunk], vectors: Matr
         "page": [chunk.page for chunk in chunks],
         "searchable": [chunk.searchable for chunk in chunks],
         "metadata": [json.dumps(dict(chunk.metadata)) for chunk in chunks],
+        "shown": [None if chunk.shown is None else list(chunk.shown) for chunk in chunks],
         "tags": [
             [_tag(k, option) for k, v in chunk.metadata.items() for option in sorted(values(v))]
             for chunk in chunks

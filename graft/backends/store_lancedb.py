@@ -23,7 +23,7 @@ from graft.protocols import Filter, Matrix, Vector
 from graft.types import Chunk
 from graft.workspace import write_text
 
-_TABLE = "chunks"
+_TABLE = "chunks-2"  # the number is the schema's: a table with another one is not read, and built anew
 _SETTLED = "settled-version"
 # BM25 statistics of rows written after the index, and of deleted ones, differ a little from those of a fresh index.
 # Below this many rows the index is made anew after an update (0.3 s for 20,000), which is exact; above, it is extended.

@@ -109,8 +109,8 @@ def read_files(
         documents: list[Document] = []
         problems: list[Problem] = []
         try:
-            for document in _load(by_suffix[_suffix(found.path, by_suffix)], found):
-                documents.append(dataclasses.replace(document, source=shown))
+            loaded = _load(by_suffix[_suffix(found.path, by_suffix)], found)
+            documents.extend(dataclasses.replace(document, source=shown) for document in loaded)
         except GraftError as error:
             problems.append(Problem(shown, error.message.removeprefix(f"{found.path}: "), error.hint))
         except Exception as error:  # noqa: BLE001 - a parser's bug on one file must not lose the others; it is reported

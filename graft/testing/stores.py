@@ -86,6 +86,14 @@ class StoreConformance:
         hits = store.search_text("annual", 1)
         assert [chunk for chunk, _ in hits] == leave[:1]
 
+    def test_keeps_the_span_that_is_shown(self, store: Store) -> None:
+        """A chunk cut small only to be found comes back with the wider span that the reader gets."""
+        small = sample_chunks("pets.md", ["Dogs are welcome.", "Cats are not."])
+        small = [dataclasses.replace(small[0], shown=(0, 31)), small[1]]
+        store.replace({"pets.md": "v1"}, small, self.vectors(small))
+        assert list(store.chunks(["pets.md"])) == small
+        assert [chunk for chunk, _ in store.search_text("dogs", 1)] == small[:1]
+
     def test_finds_by_words_and_by_vector(self, store: Store) -> None:
         """The best hit is first, scores descend, and words without a match find nothing."""
         assert self.found(store, "annual leave days", k=1) == {
