@@ -49,6 +49,11 @@ class Workspace:
         """The embedding cache (SQLite)."""
         return self.root / "cache" / "embeddings.sqlite"
 
+    @property
+    def indexing(self) -> Path:
+        """How long the last indexing that embedded something took: {"embedded": chunks, "seconds"}."""
+        return self.root / "indexing.json"
+
     def adapter(self, key: str) -> Path:
         """The folder of one adapter, named by the fingerprint of all that it was made from."""
         return self.root / "adapters" / key

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from graft.decision.failures import CAUSES
+from graft.decision.ownership import Ownership
 from graft.evaluation.cards import GRADES
 from graft.evaluation.metrics import METRICS
 from graft.reporting import cells, shown
@@ -108,6 +109,28 @@ def sensitivity(recommendation: Recommendation) -> str:
     return f"<p><b>{tried}</b> would change the verdict.</p>{table}" + "".join(
         f"<p>{line}</p>" for line in lines
     )
+
+
+def ownership(cost: Ownership | None) -> str:
+    """What owning each variant costs over the horizon, what changes it, and from which volume one pays for itself."""
+    if cost is None or not cost.bills:
+        return ""
+    horizon = f"{cost.months:g} months at {cost.volume:,.0f} answers a month"
+    bills, scenarios = cost.table(), cost.scenarios()
+    tables = [
+        cells.table(f"What it costs over {horizon}, USD", *_escaped(bills), "numbers"),
+        cells.table(
+            f"In all over {cost.months:g} months, if it turns out otherwise", *_escaped(scenarios), "numbers"
+        ),
+    ]
+    lines = [payback.text for payback in cost.paybacks()]
+    lines += [f"Not counted: {'; '.join(cost.unknown)}."] if cost.unknown else []
+    return "".join(tables) + "".join(f"<p>{escape(line)}</p>" for line in lines)
+
+
+def _escaped(rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    header, *body = [[escape(cell) for cell in row] for row in rows]
+    return header, body
 
 
 def failures(recommendation: Recommendation, comparison: Comparison) -> str:

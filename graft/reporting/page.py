@@ -14,6 +14,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from graft.decision.ownership import Ownership
 from graft.reporting import decided, measured
 from graft.reporting.data import Scores, as_script, browser_data, outcomes
 from graft.types import Comparison, Question, Recommendation, Row
@@ -33,11 +34,12 @@ def to_html(
     title: str = "",
     settings: Mapping[str, Any] | None = None,
     stages: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
+    cost: Ownership | None = None,
 ) -> str:
     """Return the report as one self-contained HTML file.
 
     `rows[variant]` and `scores[variant][metric]` run along `questions`; `stages` are seconds by stage of questions timed
-    one at a time; `settings` are shown as they are.
+    one at a time; `settings` are shown as they are; `cost` is what owning each variant costs over a horizon.
     """
     slots = _slots([*comparison.variants, *rows])
     became = outcomes(rows, questions, scores)
@@ -53,6 +55,7 @@ def to_html(
         "SENSITIVITY": decided.sensitivity(recommendation),
         "FAILURES": decided.failures(recommendation, comparison),
         "SPEED": measured.speed(comparison, stages or {}, slots),
+        "COST": decided.ownership(cost),
         "TRACE": decided.trace(recommendation),
         "CARDS": decided.metric_cards(comparison),
         "REPRODUCE": decided.reproduce(comparison, settings or {}),

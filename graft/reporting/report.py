@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graft.decision.ownership import Ownership
 from graft.records import to_dict
 from graft.reporting import shown
 from graft.reporting.page import to_html
@@ -39,16 +40,25 @@ def write_report(
     title: str = "",
     settings: Mapping[str, Any] | None = None,
     stages: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
+    cost: Ownership | None = None,
 ) -> Path:
     """Write rows.jsonl, report.md and report.html to the folder and return the path of the last.
 
     `rows[variant]` and `scores[variant][metric]` run along `questions`. `settings` are shown as they are; `stages` are
-    the timings of single questions by stage, in seconds (`Latencies.samples`).
+    the timings of single questions by stage, in seconds (`Latencies.samples`); `cost` is what owning each variant costs.
     """
     write_text(folder / "rows.jsonl", "".join(f"{line}\n" for line in _lines(rows, scores)))
     write_text(folder / "report.md", to_markdown(comparison, recommendation, title=title))
     page = to_html(
-        comparison, recommendation, rows, questions, scores, title=title, settings=settings, stages=stages
+        comparison,
+        recommendation,
+        rows,
+        questions,
+        scores,
+        title=title,
+        settings=settings,
+        stages=stages,
+        cost=cost,
     )
     write_text(folder / "report.html", page)
     return folder / "report.html"

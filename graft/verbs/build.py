@@ -53,6 +53,9 @@ def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildRe
             loaded = read_documents(parts)
         with stages.stage("index"):
             report = parts.retrieval.index.update(loaded.documents, progress)
+        if report.embedded:
+            seconds = stages.reports["index"].seconds
+            write_json(parts.workspace.indexing, {"embedded": report.embedded, "seconds": seconds})
         tuning = Tuning(parts, frozenset(document.id for document in loaded.documents))
         manifests = {}
         for name in tuning.adapters:

@@ -14,6 +14,7 @@ from typing import Any
 from graft.decision import compare as comparing
 from graft.decision.explain import headroom_line
 from graft.decision.failures import Facts, attribute
+from graft.decision.ownership import Ownership, ownership_lines
 from graft.decision.recommend import Limits, Values, recommend
 from graft.errors import NotBuilt
 from graft.evaluation.metrics import score
@@ -26,6 +27,7 @@ from graft.settings import DecisionSection
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
+from graft.verbs.bills import bills
 from graft.verbs.competitors import Field, competitors, run_key
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
@@ -164,9 +166,11 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
     )  # fmt: skip
     comparison = replace(comparison, warnings=(*comparison.warnings, *measured.warnings))
     decision = config.decision
+    per_answer = {name: _mean(values["cost"]) for name, values in measured.scores.items()}
+    owned = bills(parts, {name: cost for name, cost in per_answer.items() if name not in measured.shown})
     recommendation = recommend(
-        comparison, measured.scores, **shared,
-        costs={name: _mean(values["cost"]) for name, values in measured.scores.items()},
+        comparison, measured.scores, **shared, costs=per_answer,
+        monthly={name: bill.per_month(owned.months) for name, bill in owned.bills.items()},
         values=Values(decision.right, decision.wrong, decision.abstain, decision.format),
         limits=Limits(
             max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
@@ -179,11 +183,11 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
     recommendation = replace(
         recommendation,
         reasons=(*recommendation.reasons, *told),
-        trace=(*recommendation.trace, *told),
+        trace=(*recommendation.trace, *told, *ownership_lines(owned)),
     )
     beyond = _beyond(measured, comparison, recommendation, decision)
     comparison = replace(comparison, warnings=(*beyond, *comparison.warnings))
-    return _written(parts, measured, comparison, recommendation)
+    return _written(parts, measured, comparison, recommendation, owned)
 
 
 def _mute(comparison: Comparison, limit: float) -> dict[str, str]:
@@ -251,12 +255,17 @@ def _flag(value: Value, least: float) -> bool | None:
 
 
 def _written(
-    parts: Parts, measured: Measured, comparison: Comparison, recommendation: Recommendation
+    parts: Parts,
+    measured: Measured,
+    comparison: Comparison,
+    recommendation: Recommendation,
+    owned: Ownership,
 ) -> Decided:
     """Write rows, report and verdict; `latest.json` last, so that it never points at half a comparison."""
     key = content_hash(
         repr(sorted(measured.fingerprints.items())),
         repr(parts.config.decision),
+        repr(parts.config.costs),
         repr(parts.config.evaluation),
     )
     folder = parts.workspace.comparisons / key
@@ -264,7 +273,7 @@ def _written(
     reporting.write_report(
         folder, comparison, recommendation, rows=measured.rows, questions=measured.questions, scores=measured.scores,
         title=parts.config.project.name or parts.root.name,
-        stages={name: sample.samples for name, sample in measured.latencies.items()},
+        stages={name: sample.samples for name, sample in measured.latencies.items()}, cost=owned,
     )  # fmt: skip
     write_json(folder / "comparison.json", decided.to_json())
     latest = {"key": key, "kind": recommendation.kind, "variant": recommendation.variant,

@@ -68,7 +68,11 @@ def _entered(parts: Parts, questions: Sequence[Question]) -> Field:
             answerers[name] = found
         else:
             price = TokenPricing(
-                section.model, section.input_price, section.output_price, where=f"[variants.{name}]"
+                section.model,
+                section.input_price,
+                section.output_price,
+                parts.prices,
+                where=f"[variants.{name}]",
             )
             warnings += price.warnings(datetime.now(UTC).date())
             answerers[name] = _endpoint(parts, name, section, price)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from graft import plugins
+from graft.decision.cost import PriceTable, load_prices
 from graft.decision.pricing import MachinePricing, TokenPricing
 from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.evaluation.abstention import is_abstention
@@ -40,6 +41,11 @@ class Parts:
         """Gold evidence, looked up in the index."""
         return GoldEvidence(self.retrieval.store)
 
+    @cached_property
+    def prices(self) -> PriceTable:
+        """The dated price table, with the project's own prices laid over it."""
+        return load_prices(self.config.costs.prices)
+
     def is_local(self, variant: str) -> bool:
         """Whether a variant runs on this machine, so that asking it costs time and no money."""
         return (self.models.tunable and variant not in self.config.variants) or variant in BASELINES
@@ -48,9 +54,9 @@ class Parts:
         """What an answer of a variant costs."""
         decision = self.config.decision
         if self.is_local(variant):
-            return MachinePricing(decision.machine_per_hour)
+            return MachinePricing(decision.machine_per_hour, self.prices)
         model = str(self.config.generation.model.options.get("model", ""))
-        return TokenPricing(model, decision.input_price, decision.output_price)
+        return TokenPricing(model, decision.input_price, decision.output_price, self.prices)
 
     def variant(self, name: str, *, where: Filter | None = None, adapter: str | None = None) -> Variant:
         """Compose a variant: prompt + generator + maybe search + maybe adapter. The baselines quote the best sentences

@@ -1,0 +1,47 @@
+"""What owning the compared variants costs: in the trace, in the report, and in the order of the variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graft import Project
+from graft.errors import ConfigError
+
+
+def with_costs(root: Path, text: str) -> Project:
+    path = root / "graft.toml"
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+    return Project(root)
+
+
+def test_the_trace_and_the_report_tell_the_cost_over_the_horizon(small: Path) -> None:
+    project = with_costs(small, "[costs]\nmonths = 6\nhosting = { rag = 50 }\nreindexes_per_month = 4\n")
+    project.build()
+    decided = project.compare()
+    trace = decided.trace
+    assert "Cost over 6 months at 10,000 answers a month, USD:" in trace
+    [row] = [line for line in trace.splitlines() if line.startswith("  rag ") and "hosting 50.00" in line]
+    assert "indexing again" in row
+    page = decided.report.read_text(encoding="utf-8")
+    assert "What it costs over 6 months at 10,000 answers a month, USD" in page
+    assert "hosting 50.00" in page
+
+
+def test_what_is_not_known_is_said(small: Path) -> None:
+    project = Project(small)
+    project.build()
+    [line] = [line for line in project.compare().trace.splitlines() if line.startswith("Not counted:")]
+    assert "no price is known" in line
+
+
+def test_a_price_without_its_numbers_is_refused(small: Path) -> None:
+    project = with_costs(small, "[costs]\nprices = { mine = { input = 1 } }\n")
+    with pytest.raises(ConfigError, match="The price of 'mine' has no valid 'output'"):
+        _ = project.parts.prices
+
+
+def test_costs_out_of_range_are_refused(small: Path) -> None:
+    with pytest.raises(ConfigError, match="'months' in \\[costs\\] is 0"):
+        with_costs(small, "[costs]\nmonths = 0\n")
