@@ -147,7 +147,12 @@ def test_a_failure_counts_as_wrong_where_correctness_is_measured_and_is_null_els
     assert {name: found[name] for name in ("truthfulness", "correctness", "correct", "em", "f1")} == {
         "truthfulness": -1.0, "correctness": 0.0, "correct": 0.0, "em": 0.0, "f1": 0.0,
     }  # fmt: skip
-    others = set(METRICS) - {"truthfulness", "correctness", "correct", "em", "f1", "abstain_recall", "format"}
+    unasked = {name for name, card in METRICS.items() if "judge" in card.needs}
+    others = (
+        set(METRICS)
+        - unasked
+        - {"truthfulness", "correctness", "correct", "em", "f1", "abstain_recall", "format"}
+    )
     assert {found[name] for name in others} == {FAILED}
 
 

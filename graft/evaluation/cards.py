@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.groundedness import Weights
+from graft.evaluation.judge import Verdict
 from graft.evaluation.text import content
 from graft.types import Question, Row, Value
 
@@ -28,12 +29,14 @@ GRADES: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Case:
     """One question with one variant's row. `evidence` is the text of the gold evidence that could be looked up; `weights`
-    tell how much a word counts (rarer is heavier), the same for all variants."""
+    tell how much a word counts (rarer is heavier), the same for all variants; `verdicts` are a judge's on this row, by
+    what was judged."""
 
     question: Question
     row: Row
     evidence: tuple[str, ...] = ()
     weights: Weights = field(default_factory=Weights)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -60,7 +63,7 @@ class MetricCard:
     """A metric and how to read it.
 
     `grade` is A (exact), B (ranks variants; its level needs labels) or C (a screen). `needs` names what must be there
-    for a number instead of a null: "answers", "evidence", "passages", "citations", "format", "usage". `failure_examples`
+    for a number instead of a null: "answers", "evidence", "passages", "citations", "format", "usage", "judge". `failure_examples`
     are cases in which the number misleads.
     """
 

@@ -10,13 +10,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from graft import plugins
 from graft.errors import UnknownName
-from graft.evaluation import metrics_answers, metrics_evidence, metrics_usage
+from graft.evaluation import judge_metrics, metrics_answers, metrics_evidence, metrics_usage
 from graft.evaluation.cards import Case, MetricCard, card_of
 from graft.evaluation.groundedness import Weights, inverse_frequency
+from graft.evaluation.judge_rows import Verdicts
 from graft.types import Evidence, Question, Row, Value
 
 METRICS: dict[str, MetricCard] = {
-    card.name: card for card in (*metrics_answers.CARDS, *metrics_evidence.CARDS, *metrics_usage.CARDS)
+    card.name: card
+    for card in (
+        *metrics_answers.CARDS,
+        *metrics_evidence.CARDS,
+        *metrics_usage.CARDS,
+        *judge_metrics.CARDS,
+    )
 }
 """The metrics that come with GRAFT, in the order in which they are shown."""
 
@@ -43,20 +50,24 @@ def score(
     metrics: Sequence[str] | None = None,
     *,
     evidence_text: EvidenceText = lambda _: None,
+    verdicts: Verdicts | None = None,
 ) -> dict[str, list[Value]]:
     """Return, for each metric, one Value a question, in the order of `questions`.
 
-    `metrics` are names (None: all). `evidence_text` looks up the text of a piece of gold evidence, or returns None. The
-    weights of words come from the gold evidence of all questions, so they are the same for every variant.
+    `metrics` are names (None: all, but those of a judge only with its `verdicts`). `evidence_text` looks up the text of a piece of
+    gold evidence, or returns None. The weights of words come from the gold evidence of all questions, so they are the same for every variant.
     """
     by_question = {row.question: row for row in rows}
     texts = {evidence: evidence_text(evidence) for question in questions for evidence in question.evidence}
     weights = inverse_frequency(text for text in texts.values() if text)
     cards = [metric_card(name) for name in (metric_names() if metrics is None else metrics)]
+    if metrics is None and verdicts is None:
+        cards = [card for card in cards if "judge" not in card.needs]
+    judged = verdicts or {}
     scored: dict[str, list[Value]] = {card.name: [] for card in cards}
     for question in questions:
         row = by_question.get(question.id)
-        case = None if row is None else _case(question, row, texts, weights)
+        case = None if row is None else _case(question, row, texts, weights, judged)
         for card in cards:
             scored[card.name].append(
                 Value(None, "the question was not put to this variant") if case is None else card(case)
@@ -64,6 +75,8 @@ def score(
     return scored
 
 
-def _case(question: Question, row: Row, texts: Mapping[Evidence, str | None], weights: Weights) -> Case:
+def _case(
+    question: Question, row: Row, texts: Mapping[Evidence, str | None], weights: Weights, judged: Verdicts
+) -> Case:
     found = tuple(text for evidence in dict.fromkeys(question.evidence) if (text := texts[evidence]))
-    return Case(question, row, found, weights)
+    return Case(question, row, found, weights, judged.get(question.id, {}))
