@@ -21,10 +21,12 @@ from graft.settings import (
     EFFORT,
     FILE,
     RESERVED,
+    RUBRICS,
     VARIANTS,
     Backend,
     CompetitorSection,
     Config,
+    JudgeSection,
     sections,
 )
 from graft.tables import line_of, merge
@@ -87,6 +89,26 @@ def _competitors(tables: Any) -> dict[str, CompetitorSection]:
     return made
 
 
+def _judge(table: Any) -> JudgeSection:
+    """Read [evaluation.judge]."""
+    where = "[evaluation.judge]"
+    if not isinstance(table, Mapping):
+        raise ConfigError("'judge' in [evaluation] must be a table.", f"Write {where} and the keys below it.")
+    judge: JudgeSection = dataclass_from(JudgeSection, table, where)
+    for key in ("endpoint", "model"):
+        if not getattr(judge, key):
+            raise ConfigError(f"{where} has no {key!r}.", f'Add {key} = "…".')
+    unknown = [name for name in judge.rubrics if name not in RUBRICS]
+    if unknown or not judge.rubrics:
+        raise ConfigError(f"'rubrics' in {where} names {(unknown or ['nothing'])[0]!r}.",
+                          f"Known: {', '.join(RUBRICS)}.")  # fmt: skip
+    if not 1 <= judge.votes <= 15:
+        raise ConfigError(f"'votes' in {where} is {judge.votes}.", "Give a number from 1 to 15, best an odd one.")
+    if judge.budget is not None and (judge.input_price is None or judge.output_price is None):
+        raise ConfigError(f"'budget' in {where} needs 'input_price' and 'output_price'.", "Give both.")
+    return judge
+
+
 def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[str, Any]:
     """Turn the tables (or bare names) of backend fields into Backend values."""
     hints = typing.get_type_hints(kind)
@@ -94,6 +116,8 @@ def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[st
     made = dict(table)
     for key, value in table.items():
         hint = hints.get(key)
+        if JudgeSection in typing.get_args(hint):
+            made[key] = _judge(value)
         if hint is not Backend and Backend not in typing.get_args(hint):
             continue
         choice = {"name": value} if isinstance(value, str) else value

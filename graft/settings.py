@@ -19,6 +19,7 @@ FILE = "graft.toml"
 VARIANTS = ("base", "rag", "tuned", "hybrid")
 BASELINES = ("extractive", "bm25")
 DIAGNOSTICS = ("oracle",)
+RUBRICS = ("correctness", "groundedness", "preference")
 RESERVED = frozenset({*VARIANTS, *BASELINES, *DIAGNOSTICS, "graft", "index", "questions"})
 """What no competitor may be called: GRAFT's own names, and those that stand beside them in a comparison."""
 
@@ -112,6 +113,38 @@ class TuningSection:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeSection:
+    """The table [evaluation.judge]: a model that grades answers, shown apart from the other metrics."""
+
+    endpoint: str = ""
+    """Base URL of an OpenAI-compatible chat endpoint, with its version: https://…/v1."""
+    model: str = ""
+    """The judge's name there. Take another model family than the variants': GRAFT warns when they share one."""
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable with the key; empty for none, and it may be unset on loopback."""
+    rubrics: tuple[str, ...] = ("correctness", "groundedness")
+    """What is judged; "preference" also sets each variant's answers against base's, in both orders."""
+    votes: int = 3
+    """How often each verdict is asked for; more than half must agree."""
+    constrain: Literal["schema", "object", "none"] = "schema"
+    """How the endpoint is held to JSON: by a schema, to any JSON object, or by the prompt alone."""
+    temperature: float = 0.0
+    """Sampling temperature of the judge."""
+    max_tokens: int = 400
+    """The longest reply, in tokens; models that think before they reply need more."""
+    concurrency: int = 8
+    """Requests in flight."""
+    omit: tuple[str, ...] = ()
+    """Request fields to leave out for a model that refuses them, e.g. ["temperature", "seed"]."""
+    input_price: float | None = None
+    """USD per 1M prompt tokens of a judge that is not in the price table."""
+    output_price: float | None = None
+    """USD per 1M completion tokens of a judge that is not in the price table."""
+    budget: float | None = None
+    """The most USD that one comparison may spend on the judge; needs its prices. What was judged is kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationSection:
     """The table [evaluation]."""
 
@@ -123,6 +156,10 @@ class EvaluationSection:
     """Arms that show where the losses are and cannot win: oracle is rag with the gold evidence in place of what it found."""
     primary: str = "truthfulness"
     """The one metric that decides; the others are exploratory."""
+    judge: JudgeSection | None = None
+    """Optional: a model that grades the answers, as a table [evaluation.judge]."""
+    labels: str = "labels.jsonl"
+    """Where graft label keeps what people say of the answers, relative to this file."""
     batch_size: int = 16
     """Questions answered together; latency is measured apart, one question at a time."""
     latency_questions: int = 75

@@ -50,7 +50,12 @@ def project_file() -> str:
         'a key that you set always wins. Backends are written as a name (`embedder = "minilm"`) or as a table with',
         'their own options (`embedder = { name = "minilm", precision = "fp32" }`).\n',
     ]
-    for section, kind in {**settings.sections(), "variants.NAME": settings.CompetitorSection}.items():
+    tables = {
+        **settings.sections(),
+        "evaluation.judge": settings.JudgeSection,
+        "variants.NAME": settings.CompetitorSection,
+    }
+    for section, kind in tables.items():
         pages.append(f"## [{section}]\n\n| key | default | meaning |\n|---|---|---|")
         comments = field_comments(kind)
         for entry in dataclasses.fields(kind):
