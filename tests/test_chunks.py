@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from graft.errors import ConfigError
 from graft.retrieval.blocks import blocks
-from graft.retrieval.chunks import DocumentChunker, FixedChunker, StructureChunker, token_ends
+from graft.retrieval.chunks import (
+    DocumentChunker,
+    FixedChunker,
+    ParentChildChunker,
+    SentenceWindowChunker,
+    StructureChunker,
+)
+from graft.retrieval.units import token_ends
 from graft.testing.retrieval import ChunkerConformance
 from graft.types import Document
 
@@ -66,6 +73,71 @@ def test_fixed_windows_cover_all_and_keep_their_size(text, tokens, data):
     check_exact(made, chunks)
     assert uncovered(made, chunks) == ""
     assert all(len(token_ends(chunk.text)) <= tokens for chunk in chunks)
+
+
+@given(TEXTS, st.integers(1, 3), st.integers(0, 3))
+@settings(deadline=None, max_examples=60)
+def test_sentence_windows_are_disjoint_and_lie_inside_what_they_show(text, sentences, window):
+    made = document("---\n" + text, body=4)
+    options = SentenceWindowChunker.Options(sentences=sentences, window=window, tokens=LIMIT)
+    chunks = SentenceWindowChunker(options).split(made)
+    check_exact(made, chunks)
+    assert uncovered(made, chunks) == ""
+    check_shown(made, chunks)
+    if window == 0:
+        assert all(chunk.shown is None for chunk in chunks)
+
+
+@given(TEXTS, st.integers(16, 60), st.integers(0, 100))
+@settings(deadline=None, max_examples=60)
+def test_children_fill_the_structures_chunks_and_never_cross_one(text, tokens, more):
+    made = document(text, pages=(0, len(text) // 2) if len(text) > 1 else ())
+    options = ParentChildChunker.Options(parent=tokens + more, tokens=tokens)
+    chunks = ParentChildChunker(options).split(made)
+    check_exact(made, chunks)
+    check_shown(made, chunks)
+    assert uncovered(made, chunks) == ""
+    assert all(len(token_ends(chunk.text)) <= tokens for chunk in chunks)
+    parents = StructureChunker(StructureChunker.Options(tokens=tokens + more)).split(made)
+    shown = [chunk.shown or (chunk.start, chunk.end) for chunk in chunks]
+    assert list(dict.fromkeys(shown)) == [(parent.start, parent.end) for parent in parents]
+
+
+def check_shown(made: Document, chunks) -> None:
+    """The chunks are disjoint, and what is shown of each holds it, and is the hull of whole chunks."""
+    assert all(a.end <= b.start for a, b in itertools.pairwise(chunks))
+    starts, ends = {chunk.start for chunk in chunks}, {chunk.end for chunk in chunks}
+    for chunk in chunks:
+        start, end = chunk.shown or (chunk.start, chunk.end)
+        assert start <= chunk.start < chunk.end <= end
+        assert (start, end) != (chunk.start, chunk.end) or chunk.shown is None
+        assert (start in starts, end in ends) == (True, True)
+
+
+def test_a_sentence_is_shown_with_its_neighbours_within_the_section():
+    made = document(
+        "## A\n\nOne is here. Two is here. Three is here. Four is here.\n\n## B\n\nFive is here.\n"
+    )
+    chunks = SentenceWindowChunker(SentenceWindowChunker.Options(window=1)).split(made)
+    assert [chunk.text for chunk in chunks] == [
+        "## A\n\nOne is here.", "Two is here.", "Three is here.", "Four is here.", "## B\n\nFive is here."
+    ]  # fmt: skip
+    shown = [made.text[slice(*chunk.shown)] if chunk.shown else None for chunk in chunks]
+    assert shown == [
+        "## A\n\nOne is here. Two is here.", "## A\n\nOne is here. Two is here. Three is here.",
+        "Two is here. Three is here. Four is here.", "Three is here. Four is here.", None,
+    ]  # fmt: skip
+    assert [chunk.headings for chunk in chunks] == [("A",)] * 4 + [("B",)]
+
+
+def test_a_chunk_that_shows_more_has_an_id_of_its_own():
+    """Else an index that changes its window would keep the old one: ids are what a store merges by."""
+    text = "One is here. Two is here. Three is here."
+    ids = {
+        window: {chunk.id for chunk in SentenceWindowChunker(SentenceWindowChunker.Options(window=window)).split(document(text))}
+        for window in (0, 1)
+    }  # fmt: skip
+    assert not ids[0] & ids[1]
 
 
 @given(TEXTS)
@@ -158,8 +230,11 @@ def test_fingerprints_tell_settings_apart():
         StructureChunker(StructureChunker.Options(100)),
         FixedChunker(),
         DocumentChunker(),
+        SentenceWindowChunker(),
+        SentenceWindowChunker(SentenceWindowChunker.Options(window=2)),
+        ParentChildChunker(),
     ]
-    assert len({chunker.fingerprint for chunker in made}) == 4
+    assert len({chunker.fingerprint for chunker in made}) == 7
     assert StructureChunker().fingerprint == StructureChunker().fingerprint
 
 
@@ -168,6 +243,10 @@ def test_impossible_options_are_refused():
         StructureChunker(StructureChunker.Options(tokens=3))
     with pytest.raises(ConfigError):
         FixedChunker(FixedChunker.Options(tokens=10, overlap=10))
+    with pytest.raises(ConfigError):
+        SentenceWindowChunker(SentenceWindowChunker.Options(sentences=0))
+    with pytest.raises(ConfigError):
+        ParentChildChunker(ParentChildChunker.Options(parent=50, tokens=60))
 
 
 class TestStructureChunker(ChunkerConformance):
@@ -186,3 +265,15 @@ class TestDocumentChunker(ChunkerConformance):
     @pytest.fixture
     def chunker(self):
         return DocumentChunker()
+
+
+class TestSentenceWindowChunker(ChunkerConformance):
+    @pytest.fixture
+    def chunker(self):
+        return SentenceWindowChunker()
+
+
+class TestParentChildChunker(ChunkerConformance):
+    @pytest.fixture
+    def chunker(self):
+        return ParentChildChunker()
