@@ -19,7 +19,17 @@ from graft.errors import ConfigError, GraftError, MissingExtra, UnknownName, nea
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-KINDS = ("loader", "chunker", "embedder", "store", "reranker", "generator", "trainer", "metric")
+KINDS = (
+    "loader",
+    "chunker",
+    "embedder",
+    "store",
+    "reranker",
+    "generator",
+    "trainer",
+    "retriever_trainer",
+    "metric",
+)
 
 # Which extra brings a module that a backend may miss; anything else is reported by its own name.
 EXTRAS = {

@@ -168,6 +168,29 @@ class Trainer(Protocol):
         same folder and rows, resumes from its last checkpoint."""
 
 
+@dataclass(frozen=True, slots=True)
+class RankingRow:
+    """What a retriever learns from: a query, a passage that answers it, and passages that only look as if they did.
+    Texts as they are embedded (Chunk.searchable)."""
+
+    query: str
+    positive: str
+    negatives: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class RetrieverTrainer(Protocol):
+    """Makes an embedder or a reranker from rows."""
+
+    fingerprint: str
+
+    def train(
+        self, rows: Sequence[RankingRow], folder: Path, *, seed: int, progress: Progress
+    ) -> dict[str, Any]:
+        """Write a model to `folder` that its backend opens, and return what happened: {"steps", "seconds", "loss":
+        [[step, mean]…]…}. A killed run, called again with the same folder and rows, goes on from its checkpoint."""
+
+
 @runtime_checkable
 class Answerer(Protocol):
     """Anything that answers questions: a Variant, an endpoint, a file of recorded answers. All that evaluation
