@@ -397,6 +397,11 @@ def test_every_input_has_a_verdict_that_follows_its_own_rules(rows, wrong):
             Facts(right=False, abstained=False, answerable=True, retrieved=False, supported=False),
             "retrieval miss",
         ),
+        (Facts(right=False, abstained=True, answerable=True, retrieved=False, indexed=False), "no document"),
+        (
+            Facts(right=False, abstained=True, answerable=True, retrieved=False, indexed=True),
+            "retrieval miss",
+        ),
         (Facts(right=False, abstained=True, answerable=True, retrieved=True), "over-refusal"),
         (
             Facts(right=False, abstained=False, answerable=True, retrieved=True, supported=False),

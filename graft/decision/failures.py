@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CAUSES = {
+    "no document": "the document that holds the answer is not indexed: add it, or mend what kept it from being read",
     "over-refusal": "abstained although the evidence was shown: loosen the abstention threshold or train on answering",
     "retrieval miss": "the gold passage was not found: work on chunking, embedding or the documents",
     "context ignored": "the gold passage was shown and the answer is wrong: a stronger model, or tuning with passages",
@@ -23,8 +24,9 @@ CAUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of one row; None where it does not apply or is not known. `retrieved`: gold evidence was among the
-    passages shown (None for a variant without retrieval); `supported`: the shown passages support the answer."""
+    """What is known of one row; None where it does not apply or is not known. `indexed`: the document that holds the
+    answer is in the index; `retrieved`: gold evidence was among the passages shown (None for a variant without
+    retrieval); `supported`: the shown passages support the answer."""
 
     right: bool
     abstained: bool
@@ -32,6 +34,7 @@ class Facts:
     retrieved: bool | None = None
     supported: bool | None = None
     format_ok: bool | None = None
+    indexed: bool | None = None
 
 
 def cause(facts: Facts) -> str | None:
@@ -43,7 +46,7 @@ def cause(facts: Facts) -> str | None:
     if facts.retrieved is None:
         return "knowledge gap"
     if not facts.retrieved:
-        return "retrieval miss"
+        return "no document" if facts.indexed is False else "retrieval miss"
     if facts.abstained:
         return "over-refusal"
     return "unsupported" if facts.supported is False else "context ignored"

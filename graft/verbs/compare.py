@@ -13,7 +13,6 @@ from typing import Any
 
 from graft.decision import compare as comparing
 from graft.decision.explain import headroom_line
-from graft.decision.failures import Facts, attribute
 from graft.decision.ownership import Ownership, ownership_lines
 from graft.decision.recommend import Limits, Values, recommend
 from graft.errors import NotBuilt
@@ -28,6 +27,7 @@ from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
 from graft.verbs.bills import bills
+from graft.verbs.causes import causes
 from graft.verbs.competitors import Field, competitors, run_key
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
@@ -168,6 +168,8 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
     decision = config.decision
     per_answer = {name: _mean(values["cost"]) for name, values in measured.scores.items()}
     owned = bills(parts, {name: cost for name, cost in per_answer.items() if name not in measured.shown})
+    indexed = parts.gold.document_lengths()
+    found = {name: causes(questions, scores, indexed) for name, scores in measured.scores.items()}
     recommendation = recommend(
         comparison, measured.scores, **shared, costs=per_answer,
         monthly={name: bill.per_month(owned.months) for name, bill in owned.bills.items()},
@@ -177,7 +179,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
             floors=decision.floors, guardrails=decision.guardrails,
             excluded=_mute(comparison, decision.max_declines),
         ),
-        margin=decision.margin, queries_per_month=decision.queries_per_month, failures=_failures(measured),
+        margin=decision.margin, queries_per_month=decision.queries_per_month, failures=found,
     )  # fmt: skip
     told = headroom_line(comparison)
     recommendation = replace(
@@ -228,30 +230,6 @@ def _beyond(
 def _mean(values: Sequence[Value]) -> float | None:
     known = [value.value for value in values if value.value is not None]
     return sum(known) / len(known) if known else None
-
-
-def _failures(measured: Measured) -> dict[str, Mapping[str, tuple[str, ...]]]:
-    """Attribute every failing row to the earliest broken stage."""
-    ids = [question.id for question in measured.questions]
-    found = {}
-    for name, scores in measured.scores.items():
-        facts = [
-            Facts(
-                right=scores["truthfulness"][at].value == 1,
-                abstained=scores["truthfulness"][at].value == 0,
-                answerable=question.answerable,
-                retrieved=_flag(scores["success@5"][at], 1.0),
-                supported=_flag(scores["ctx_grounded"][at], 0.5),
-                format_ok=_flag(scores["format"][at], 1.0),
-            )
-            for at, question in enumerate(measured.questions)
-        ]
-        found[name] = attribute(ids, facts)
-    return found
-
-
-def _flag(value: Value, least: float) -> bool | None:
-    return None if value.value is None else value.value >= least
 
 
 def _written(

@@ -1,0 +1,45 @@
+"""From the scores of a run to causes: why each failing question failed. Shared by compare and gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from graft.decision.failures import Facts, attribute
+from graft.types import Question, Value
+
+SUPPORTED = 0.5
+"""Lexical support of an answer by its passages from which it counts as supported: a screen, not a measure."""
+
+
+def causes(
+    questions: Sequence[Question],
+    scores: Mapping[str, Sequence[Value]],
+    indexed: Collection[str] | None = None,
+) -> Mapping[str, tuple[str, ...]]:
+    """Return cause → ids of the questions of one variant that failed for it, the most frequent cause first.
+
+    `indexed` are the ids of the documents in the index: evidence in none of them is a document that is missing.
+    """
+    facts = [
+        Facts(
+            right=scores["truthfulness"][at].value == 1,
+            abstained=scores["truthfulness"][at].value == 0,
+            answerable=question.answerable,
+            retrieved=_flag(scores["success@5"][at], 1.0),
+            supported=_flag(scores["ctx_grounded"][at], SUPPORTED),
+            format_ok=_flag(scores["format"][at], 1.0),
+            indexed=_indexed(question, indexed),
+        )
+        for at, question in enumerate(questions)
+    ]
+    return attribute([question.id for question in questions], facts)
+
+
+def _flag(value: Value, least: float) -> bool | None:
+    return None if value.value is None else value.value >= least
+
+
+def _indexed(question: Question, indexed: Collection[str] | None) -> bool | None:
+    if indexed is None or not question.evidence:
+        return None
+    return any(piece.document in indexed for piece in question.evidence)
