@@ -141,7 +141,9 @@ def _check(config: Config) -> None:
             raise ConfigError(f"{key!r} in [evaluation] names {unknown[0]!r}, which is none.",
                               f"Known: {', '.join(known)}.")  # fmt: skip
     for section, key, low, high in [
-        ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000), ("generation", "max_tokens", 1, 100_000),
+        ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000),
+        ("retrieval", "rerank", 1, 10_000), ("retrieval", "diversity", 0.0, 1.0), ("retrieval", "rounds", 1, 10),
+        ("retrieval", "recency_days", 0.01, 100_000), ("generation", "max_tokens", 1, 100_000),
         ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),
         ("decision", "format", 0.0, 1.0), ("decision", "max_declines", 0.0, 1.0), ("decision", "margin", 0.0, 1.0), ("serve", "port", 1, 65_535),
         ("costs", "months", 0.1, 600), ("costs", "label_minutes", 0.0, 10_000), ("costs", "runs", 1, 10_000),
@@ -149,3 +151,7 @@ def _check(config: Config) -> None:
         value = getattr(getattr(config, section), key)
         if not low <= value <= high:
             raise ConfigError(f"{key!r} in [{section}] is {value}.", f"Give a number from {low} to {high}.")
+    unclear = [rule for rule in config.retrieval.boost if not rule.partition("=")[0] or "=" not in rule]
+    if unclear:
+        raise ConfigError(f"'boost' in [retrieval] has {unclear[0]!r}, which is not key=value.",
+                          'For example: boost = { "status=current" = 0.5 }.')  # fmt: skip

@@ -125,9 +125,8 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
         return value
     if arguments and type(None) in arguments:
         return _coerce(value, next(option for option in arguments if option is not type(None)), where)
-    if origin is tuple:
-        items = value if isinstance(value, list | tuple) else [value]
-        return tuple(_coerce(item, arguments[0], where) for item in items)
+    if origin is tuple or origin is Mapping:
+        return _coerce_items(value, origin, arguments, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is Path and isinstance(value, str):
@@ -136,3 +135,13 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
     if hint in plain and (not isinstance(value, hint) or (hint is not bool and isinstance(value, bool))):
         raise ConfigError(f"{where} is {value!r}.", f"Give {plain[hint]}.")
     return value
+
+
+def _coerce_items(value: Any, origin: Any, arguments: tuple[Any, ...], where: str) -> Any:
+    """Check each item of a list (one value stands for a list of one) or of a table."""
+    if origin is tuple:
+        items = value if isinstance(value, list | tuple) else [value]
+        return tuple(_coerce(item, arguments[0], where) for item in items)
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} is {value!r}.", "Write it as { key = value }.")
+    return {key: _coerce(item, arguments[1], f"{key!r} of {where}") for key, item in value.items()}

@@ -61,21 +61,53 @@ class RetrievalSection:
     """The table [retrieval]."""
 
     mode: Mode = "hybrid"
-    """Which lists are searched; hybrid fuses dense and BM25 by reciprocal rank."""
+    """Which lists are searched: hybrid fuses dense and BM25."""
     passages: int = 5
     """How many passages the model is shown."""
     passage_tokens: int = 1200
     """The most tokens that the passages may take together."""
-    candidates: int = 50
+    order: Literal["best-first", "best-last", "document"] = "best-first"
+    """How the passages are ordered for the model."""
+    candidates: int = 100
     """How many hits of each list enter the fusion."""
+    fusion: Literal["weighted", "rrf"] = "weighted"
+    """How lists are fused: weighted adds standardised scores (Bruch et al. 2023), rrf reciprocal ranks."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """What a list weighs in the fusion, e.g. { bm25 = 0.5 }; 1 when left out."""
     fusion_k: int = 60
     """The constant of reciprocal rank fusion (Cormack et al. 2009)."""
+    spelling: bool = True
+    """Mend misspelt words of a question by the words of the index; words that the index has are never touched."""
+    feedback: bool = False
+    """Search once more with the words that set the first hits apart (pseudo-relevance feedback)."""
+    reword: Literal["off", "multi-query", "hyde"] = "off"
+    """Let the generator write other phrasings, or a hypothetical passage, to search with."""
+    condense: bool = False
+    """Let the generator rewrite a follow-up question so that it stands alone; otherwise a rule joins it to the turn before."""
+    rounds: int = 1
+    """Above 1: let the generator say what is missing and search for that, so many searches in all."""
+    round_tokens: int = 4000
+    """The tokens after which no further round is begun."""
+    boost: Mapping[str, float] = field(default_factory=dict)
+    """Lift passages by metadata, in standard deviations of the scores, e.g. { "status=current" = 0.5 }."""
+    recency: str = ""
+    """The metadata key with a date by which newer passages are lifted."""
+    recency_days: float = 365.0
+    """Half of the lift is gone for a passage so many days older than the newest found."""
+    recency_weight: float = 0.5
+    """The lift of the newest, in standard deviations of the scores."""
+    rerank: int = 50
+    """How many hits the reranker reads, when one is configured."""
+    diversity: float = 0.0
+    """Share of novelty against relevance (maximal marginal relevance): 0 is off, 0.3 a good start."""
     min_score: float = 0.0
     """Abstain without asking the model when the best dense cosine is below this. 0 switches it off."""
+    least: Mapping[str, float] = field(default_factory=dict)
+    """Leave out passages whose score by a list is below this, e.g. { rerank = 0.0 }."""
     where: Mapping[str, Any] = field(default_factory=dict)
     """Metadata that every passage must have, e.g. { status = "current" }."""
     chunker: Backend = Backend("structure")
-    """How documents are cut: structure, fixed, document."""
+    """How documents are cut: structure, sentence-window, parent-child, fixed, document."""
     embedder: Backend = Backend("minilm")
     """What turns text into vectors: minilm (offline), openai (any compatible endpoint)."""
     store: Backend = Backend("lancedb")
@@ -287,7 +319,7 @@ def sections() -> dict[str, type]:
 # What the dial sets. Balanced is the dataclasses' own defaults.
 EFFORT: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "fast": {
-        "retrieval": {"passages": 3, "candidates": 20},
+        "retrieval": {"passages": 3, "candidates": 50},
         "tuning": {"trainer": {"name": "peft", "epochs": 2}},
         "evaluation": {"latency_questions": 10, "draws": 2_000},
     },

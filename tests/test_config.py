@@ -29,7 +29,7 @@ def test_the_dial_sets_what_is_left_out_and_a_key_wins_over_it() -> None:
     dialled = settings.from_tables({"project": {"effort": "fast"}})
     assert (dialled.retrieval.passages, dialled.evaluation.draws) == (3, 2_000)
     own = settings.from_tables({"project": {"effort": "fast"}, "retrieval": {"passages": 7}})
-    assert (own.retrieval.passages, own.retrieval.candidates) == (7, 20)
+    assert (own.retrieval.passages, own.retrieval.candidates) == (7, 50)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,20 @@ def test_every_commented_default_is_valid_toml_that_means_the_default(small: Pat
 def test_init_refuses_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nothing to index"):
         init(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"boost": {"status": 1.0}}, "not key=value"),
+        ({"boost": {"status=old": "much"}}, "'status=old' of 'boost'"),
+        ({"weights": 2}, "'weights' in [retrieval] is 2"),
+        ({"diversity": 1.5}, "'diversity'"),
+        ({"rounds": 0}, "'rounds'"),
+        ({"fusion": "sum"}, "'fusion'"),
+    ],
+)
+def test_ranking_settings_are_checked(table, message) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings.from_tables({"retrieval": table})
+    assert message in caught.value.message

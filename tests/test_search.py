@@ -13,8 +13,10 @@ from graft.protocols import Filter, values
 from graft.retrieval.chunks import DocumentChunker, StructureChunker
 from graft.retrieval.context import assemble
 from graft.retrieval.documents import load_documents
+from graft.retrieval.fusion import reciprocal_rank_fusion
 from graft.retrieval.index import Index
-from graft.retrieval.search import Searcher, reciprocal_rank_fusion
+from graft.retrieval.refine import rerank
+from graft.retrieval.search import Searcher
 from graft.testing.fakes import HashingEmbedder, MemoryStore
 from graft.testing.retrieval import sample_chunks
 from graft.types import Chunk, Document, Hit, Passage
@@ -106,7 +108,8 @@ def test_a_reranker_has_the_last_word():
             return [float(len(text)) for text in texts]
 
     store, embedder = stored(MemoryStore(), DOCUMENTS)
-    result = Searcher(store, embedder, reranker=ByLength()).search("annual leave", 2)
+    steps = {"rerank": lambda query, hits: rerank(ByLength(), query, hits, 50)}
+    result = Searcher(store, embedder, steps=steps).search("annual leave", 2)
     assert [hit.chunk.document for hit in result.hits] == ["pets.md", "travel.md"]
     assert result.hits[0].score == result.hits[0].scores["rerank"] == len(DOCUMENTS[2].text)
     assert "rerank" in result.timings
@@ -205,11 +208,55 @@ def test_equal_texts_are_shown_once():
     assert [passage.document for passage in context.passages] == ["a"]
 
 
-def test_weak_hits_are_left_out():
-    hits = [Hit(A, 0.9), Hit(Chunk("z", "e", 0, 4, "weak"), 0.2)]
-    assert [p.text for p in assemble(hits, min_score=0.5).passages] == ["a"]
-    assert assemble(hits, min_score=1.0).passages == ()
+def test_no_hits_give_no_passages():
     assert assemble([]).passages == ()
+
+
+def test_passages_stand_in_the_order_asked_for():
+    one = sample_chunks("one", ["alpha", "filler " * 3, "beta"])
+    hits = [Hit(one[2], 0.9), Hit(sample_chunks("two", ["gamma"])[0], 0.5), Hit(one[0], 0.2)]
+
+    def texts(order):
+        return [passage.text for passage in assemble(hits, order=order).passages]
+
+    assert texts("best-first") == ["beta", "gamma", "alpha"]
+    assert texts("best-last") == ["alpha", "gamma", "beta"]
+    assert texts("document") == ["alpha", "beta", "gamma"]
+
+
+PARENT = Document("p.md", "One is small. Two is found. Three is near. Four is far.")
+
+
+def children(shown):
+    """Sentences of PARENT as chunks, each to be shown as `shown`."""
+    starts = [0, 14, 28, 43, 56]
+    return [
+        Chunk(str(at), "p.md", a, b - 1, PARENT.text[a : b - 1], shown=shown)
+        for at, (a, b) in enumerate(itertools.pairwise(starts))
+    ]
+
+
+def test_a_hit_is_widened_to_the_span_it_names_and_its_neighbour_shares_the_passage():
+    chunks = children((0, 42))
+    hits = [Hit(chunks[1], 0.9), Hit(chunks[0], 0.5)]
+    (passage,) = assemble(hits, siblings=lambda _: chunks).passages
+    assert (passage.start, passage.end, passage.score) == (0, 42, 0.9)
+    assert passage.text == PARENT.text[:42]
+    assert [p.text for p in assemble(hits[:1]).passages] == ["Two is found."]  # nobody knows its neighbours
+
+
+def test_a_wide_span_that_does_not_fit_stays_as_it_was_found():
+    chunks = children((0, 55))
+    (passage,) = assemble(
+        [Hit(chunks[1], 0.9)], max_tokens=5, count=words, siblings=lambda _: chunks
+    ).passages
+    assert passage.text == "Two is found."
+
+
+def test_widening_ends_at_a_chunk_that_may_not_be_seen():
+    chunks = children((0, 55))
+    (passage,) = assemble([Hit(chunks[1], 0.9)], siblings=lambda _: [*chunks[:2], chunks[3]]).passages
+    assert passage.text == "One is small. Two is found."
 
 
 def test_a_first_passage_that_is_too_long_is_cut_at_a_sentence():

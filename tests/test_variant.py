@@ -4,7 +4,8 @@ import pytest
 
 from graft.errors import BackendError, DataError
 from graft.generation import prompts
-from graft.generation.variant import Retrieved, Variant, search_query
+from graft.generation.followup import search_query
+from graft.generation.variant import Retrieved, Variant
 from graft.protocols import Answerer
 from graft.testing.fakes import EchoGenerator
 from graft.types import Answer, Citation, Context, Generation, Message, Passage, Usage

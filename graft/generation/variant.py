@@ -6,32 +6,27 @@ base has neither, rag searches, tuned has an adapter, hybrid has both: compositi
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from graft.errors import BackendError, DataError
 from graft.generation import grounding, prompts
+from graft.generation.followup import search_query
 from graft.protocols import Generator
 from graft.types import Answer, Context, Generation, Message, Usage, content_hash
-
-# A last turn with fewer words than this, or with one of these words, is taken to lean on the turn before it.
-_SHORT = 4
-_REFERRING = frozenset({
-    "it", "its", "they", "them", "their", "theirs", "he", "him", "his", "she", "her", "hers", "this", "that", "these",
-    "those", "one", "ones", "there", "then", "former", "latter", "same", "such", "else", "other", "others",
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
     """What a search found for one question. `timings` are seconds by stage ("embed", "search", "rerank");
-    `best_dense` is the highest cosine between the query and a chunk, None when nothing was searched by vector."""
+    `best_dense` is the highest cosine between the query and a chunk, None when nothing was searched by vector; `usage`
+    counts the tokens of a generator that helped to search."""
 
     context: Context
     timings: Mapping[str, float] = field(default_factory=dict)
     best_dense: float | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +39,19 @@ class _Case:
     context: Context
     trimmed: int
     timings: Mapping[str, float]
+    usage: Usage = field(default_factory=Usage)
+
+
+def _by_rule(conversation: Sequence[Message]) -> tuple[str, Usage]:
+    return search_query(conversation), Usage()
 
 
 @dataclass(slots=True)
 class Variant:
     """A composed way to answer.
 
-    `search` maps queries to what was found, one Retrieved each. With a search, the model is not asked, and the answer
+    `search` maps queries to what was found, one Retrieved each; `query` a conversation to its query and the tokens that
+    took. With a search, the model is not asked, and the answer
     is the contract's "I don't know.", when nothing was found or the best dense cosine is below `min_score`.
     `prompt_budget` is the most tokens a prompt may have; passages that do not fit are left out and counted in
     `Answer.trimmed_passages`. `price` maps usage and seconds by stage to USD. `is_abstention` reads a text.
@@ -61,6 +62,7 @@ class Variant:
     generator: Generator
     instructions: str = field(default="", kw_only=True)
     search: Callable[[Sequence[str]], list[Retrieved]] | None = field(default=None, kw_only=True)
+    query: Callable[[Sequence[Message]], tuple[str, Usage]] = field(default=_by_rule, kw_only=True)
     max_tokens: int = field(default=96, kw_only=True)
     temperature: float = field(default=0.0, kw_only=True)
     seed: int = field(default=0, kw_only=True)
@@ -155,16 +157,20 @@ class Variant:
                 _Case(_asked(question), self._prompt(question, None), Context(), 0, {})
                 for question in questions
             ]
-        found = self.search([search_query(question) for question in questions]) if questions else []
-        return [self._grounded(question, one) for question, one in zip(questions, found, strict=True)]
+        queries = [self.query(question) for question in questions]
+        found = self.search([query for query, _ in queries]) if queries else []
+        return [
+            self._grounded(question, one, usage + one.usage)
+            for question, one, (_, usage) in zip(questions, found, queries, strict=True)
+        ]
 
-    def _grounded(self, question: Sequence[Message], found: Retrieved) -> _Case:
+    def _grounded(self, question: Sequence[Message], found: Retrieved, usage: Usage) -> _Case:
         context, trimmed = found.context, 0
         weak = (
             self.min_score is not None and found.best_dense is not None and found.best_dense < self.min_score
         )
         if weak or not context.passages:
-            return _Case(_asked(question), None, context, 0, found.timings)
+            return _Case(_asked(question), None, context, 0, found.timings, usage)
         if self.prompt_budget is not None:
             context, trimmed = grounding.trim(
                 context,
@@ -176,7 +182,9 @@ class Variant:
                     f"The question leaves no room for a single passage in a prompt of {self.prompt_budget} tokens.",
                     "Ask a shorter question, or use smaller chunks or a model that takes longer prompts.",
                 )
-        return _Case(_asked(question), self._prompt(question, context), context, trimmed, found.timings)
+        return _Case(
+            _asked(question), self._prompt(question, context), context, trimmed, found.timings, usage
+        )
 
     def _prompt(self, question: Sequence[Message], context: Context | None) -> list[Message]:
         return prompts.build(question, context, self.instructions)
@@ -184,6 +192,7 @@ class Variant:
     def _finish(self, case: _Case, generation: Generation, total: float) -> Answer:
         text, citations, dropped = grounding.resolve_citations(generation.text, case.context, case.question)
         timings = {**case.timings, **generation.timings, "total": total}
+        usage = case.usage + generation.usage
         return Answer(
             text,
             variant=self.name,
@@ -192,28 +201,15 @@ class Variant:
             abstained=case.prompt is None or self.is_abstention(text),
             dropped_citations=dropped,
             trimmed_passages=case.trimmed,
-            usage=generation.usage,
+            usage=usage,
             finish=generation.finish,
             timings=timings,
-            cost=None if self.price is None else self.price(generation.usage, timings),
+            cost=None if self.price is None else self.price(usage, timings),
             fingerprint=self.fingerprint,
         )
 
 
 _UNASKED = Generation(prompts.ABSTENTION)
-
-
-def search_query(conversation: Sequence[Message]) -> str:
-    """Return what to search for: the last user turn, led by the user turn before it when the last one leans on it.
-
-    It leans when it has fewer than four words ("And in Spain?") or holds a word that refers back ("When was it
-    built?"). A rule, not a rewrite by a model: it costs nothing and the same conversation always gives the same query.
-    """
-    turns = [turn.content for turn in conversation if turn.role == "user"]
-    last = turns[-1]
-    words = re.findall(r"[\w']+", last.lower())
-    leans = len(words) < _SHORT or not _REFERRING.isdisjoint(words)
-    return f"{turns[-2]}\n{last}" if leans and len(turns) > 1 else last
 
 
 def _asked(conversation: Sequence[Message]) -> str:

@@ -1,19 +1,24 @@
-"""Hits → the passages a model is shown: duplicates out, neighbours merged, within a budget, best first.
+"""Hits → the passages a model is shown: widened, duplicates out, neighbours merged, within a budget, in order.
 
-Spans stay those of the document, so that a citation of a passage is exact. Knows nothing of prompts; how long a text
-is for the model is told by a callable.
+Spans stay those of the document, so that a citation of a passage is exact. Knows nothing of prompts or stores; how long
+a text is for the model, and what else lies in a document, is told by callables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
+from typing import Literal
 
 from graft.retrieval.blocks import plain_heading
-from graft.retrieval.chunks import token_ends
+from graft.retrieval.units import token_ends
 from graft.sentences import sentence_spans
-from graft.types import Context, Hit, Passage
+from graft.types import Chunk, Context, Hit, Passage
+
+Order = Literal["best-first", "best-last", "document"]
+Siblings = Callable[[str], Iterable[Chunk]]
+"""A document's id to its chunks, as far as the caller may see them."""
 
 # Between two neighbouring chunks lies white space only: a blank line, at most two. Its exact characters are not kept in
 # the chunks, so a merged passage has line breaks there, and all offsets behind stay right.
@@ -31,36 +36,72 @@ def assemble(
     max_passages: int = 5,
     max_tokens: int = 1000,
     count: Callable[[str], int] = estimate_tokens,
-    min_score: float | None = None,
+    order: Order = "best-first",
+    siblings: Siblings | None = None,
 ) -> Context:
-    """Return the best hits as numbered passages, best first.
+    """Return the best hits as numbered passages.
 
     Goes down the hits and takes each that still fits: into `max_passages` passages and `max_tokens` tokens by `count`.
-    Left out are hits under `min_score`, and texts that are equal to a better one but for case and white space. Chunks
-    that follow one another in a document become one passage, at the place and with the score of the better one. If
-    not even the first hit fits, its first sentences are taken, so that there is evidence. A heading at the start of a
-    passage is left to its label.
+    A hit that was cut small to be found is widened to the span it names (`Chunk.shown`), as far as `siblings` holds it;
+    when that does not fit, it stays as it was found. Texts that are equal to a better one but for case and white space
+    are left out. Chunks that follow one another in a document become one passage, at the place and with the score of
+    the better one. If not even the first hit fits, its first sentences are taken, so that there is evidence. A heading
+    at the start of a passage is left to its label.
+
+    `order`: "best-first"; "best-last", for models that read the end of a prompt best (Liu et al., TACL 2024); or
+    "document", which keeps each document's passages together and in its own order.
     """
     kept: list[Passage] = []
     seen: set[str] = set()
     for hit in hits:
         same = " ".join(hit.chunk.text.casefold().split())
-        if same in seen or (min_score is not None and hit.score < min_score):
+        if same in seen:
             continue
         seen.add(same)
-        new = _passage(hit)
-        grown = _insert(kept, new)
-        if len(grown) <= max_passages and sum(count(passage.text) for passage in grown) <= max_tokens:
-            kept = grown
-        elif not kept and max_passages > 0:
-            kept = [cut for cut in [_cut(new, max_tokens, count)] if cut.text]
-    return Context(tuple(_without_heading(passage) for passage in kept))
+        found = _passage(hit.chunk, hit.score)
+        for new in (widened(hit, siblings), found):
+            grown = _insert(kept, new)
+            if len(grown) <= max_passages and sum(count(passage.text) for passage in grown) <= max_tokens:
+                kept = grown
+                break
+        else:
+            if not kept and max_passages > 0:
+                kept = [cut for cut in [_cut(found, max_tokens, count)] if cut.text]
+    return Context(tuple(_without_heading(passage) for passage in _ordered(kept, order)))
 
 
-def _passage(hit: Hit) -> Passage:
-    chunk = hit.chunk
+def widened(hit: Hit, siblings: Siblings | None) -> Passage:
+    """Return the hit's passage, grown over its neighbours to the span that it names; without one, as it is."""
+    passage = _passage(hit.chunk, hit.score)
+    if hit.chunk.shown is None or siblings is None:
+        return passage
+    start, end = hit.chunk.shown
+    around = sorted(
+        (chunk for chunk in siblings(hit.chunk.document) if start <= chunk.start and chunk.end <= end),
+        key=lambda chunk: chunk.start,
+    )
+    # A chunk that the caller may not see leaves a gap, and the passage ends there.
+    behind = [chunk for chunk in around if chunk.start >= hit.chunk.start]
+    before = [chunk for chunk in reversed(around) if chunk.start < hit.chunk.start]
+    for chunk in (*behind, *before):
+        other = _passage(chunk, hit.score)
+        if _touch(passage, other):
+            passage = _merge(*sorted((passage, other), key=lambda one: one.start))
+    return passage
+
+
+def _ordered(passages: Sequence[Passage], order: Order) -> list[Passage]:
+    if order == "best-first":
+        return list(passages)
+    if order == "best-last":
+        return list(reversed(passages))
+    documents = list(dict.fromkeys(passage.document for passage in passages))
+    return sorted(passages, key=lambda passage: (documents.index(passage.document), passage.start))
+
+
+def _passage(chunk: Chunk, score: float) -> Passage:
     return Passage(
-        chunk.document, chunk.start, chunk.end, chunk.text, chunk.title, chunk.headings, chunk.page, hit.score
+        chunk.document, chunk.start, chunk.end, chunk.text, chunk.title, chunk.headings, chunk.page, score
     )
 
 

@@ -1,34 +1,63 @@
-"""A query → ranked hits: dense and BM25 lists, reciprocal rank fusion, an optional reranker.
+"""A query → ranked hits, as a line of small steps.
 
-The filter goes into both searches before anything is ranked, so a chunk outside it can neither be returned nor push
-another one down. Knows nothing of documents, prompts or how the index was built.
+    correct → reword → lists → fuse → feedback → steps: boost, rerank, diversify, threshold
+
+Every list is searched under the filter before anything is ranked, so a chunk outside it can neither be returned nor push
+another one down; what comes after only reorders and drops. Each step is a function given at construction; without it,
+it does not happen. Knows nothing of documents, prompts or how the index was built.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Literal
 
-from graft.protocols import Embedder, Filter, Reranker, Store, Vector
-from graft.types import Chunk, Hit
+from graft.errors import BackendError
+from graft.protocols import Embedder, Filter, Store, Vector
+from graft.retrieval import fusion
+from graft.retrieval.expansion import Wording, Written
+from graft.types import Hit, Usage
 
 Mode = Literal["hybrid", "dense", "bm25"]
+Correct = Callable[[str, Filter | None], str]
+Reword = Callable[[Sequence[str]], Sequence[Written]]
+Feedback = Callable[[str, Sequence[Hit]], Wording | None]
+Step = Callable[[str, Sequence[Hit]], list[Hit]]
+"""The question and its hits, best first, to hits, best first: reordered or fewer, never others."""
+
+_LISTS = {"hybrid": frozenset({"dense", "bm25"}), "dense": frozenset({"dense"}), "bm25": frozenset({"bm25"})}
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, and seconds by stage ("embed", "search", "rerank")."""
+    """Hits, best first. `timings` are seconds by stage ("embed", "search", and the steps taken by their name);
+    `searched` the wordings, the question as corrected first; `usage` the tokens of a generator that reworded, and
+    `failed` whether it gave nothing usable; `best_dense` the highest cosine to the question among all candidates."""
 
     hits: tuple[Hit, ...]
     timings: Mapping[str, float] = field(default_factory=dict)
+    searched: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    failed: bool = False
+    best_dense: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question on its way: what it is searched as, with the vector of each wording that needs one."""
+
+    wordings: tuple[Wording, ...]
+    vectors: Mapping[str, Vector]
+    written: Written
 
 
 class Searcher:
     """Searches one store. Safe to share between threads when its parts are.
 
-    `candidates` is how deep each list goes before fusion, and how many of the fused hits a reranker sees.
+    `candidates` is how deep each list goes before fusion. `steps` are taken in their order after it.
     """
 
     def __init__(
@@ -36,86 +65,135 @@ class Searcher:
         store: Store,
         embedder: Embedder,
         *,
-        reranker: Reranker | None = None,
-        fusion_k: int = 60,
-        candidates: int = 50,
         mode: Mode = "hybrid",
+        candidates: int = 100,
+        fuse: fusion.Fuse = fusion.fuse,
+        correct: Correct | None = None,
+        reword: Reword | None = None,
+        feedback: Feedback | None = None,
+        steps: Mapping[str, Step] | None = None,
     ) -> None:
         self._store = store
         self._embedder = embedder
-        self._reranker = reranker
-        self._fusion_k = fusion_k
+        self._kinds = _LISTS[mode]
         self._candidates = candidates
-        self._mode = mode
+        self._fuse = fuse
+        self._correct = correct
+        self._reword = reword
+        self._feedback = feedback
+        self._steps = dict(steps or {})
 
     def search(self, query: str, k: int, where: Filter | None = None) -> SearchResult:
         """Return at most `k` hits for one query."""
         return self.search_batch([query], k, where)[0]
 
     def search_batch(self, queries: Sequence[str], k: int, where: Filter | None = None) -> list[SearchResult]:
-        """Return one result a query, in order. The queries are embedded in one go; each is charged its share."""
-        started = time.perf_counter()
-        vectors: Sequence[Vector | None] = [None] * len(queries)
-        if self._mode != "bm25" and queries:
-            vectors = list(self._embedder.encode(queries, query=True))
-        embed = (time.perf_counter() - started) / max(len(queries), 1)
+        """Return one result a query, in order. What is done for all in one go is charged to each in equal shares."""
+        clock = _Clock(share=max(len(queries), 1))
+        with clock.stage("correct", taken=self._correct is not None):
+            meant = [self._correct(query, where) if self._correct else query for query in queries]
+        with clock.stage("reword", taken=self._reword is not None):
+            written = self._reword(meant) if self._reword else [Written() for _ in meant]
+        with clock.stage("embed"):
+            asked = self._embedded(
+                [(Wording(query), *one.wordings) for query, one in zip(meant, written, strict=True)], written
+            )
+        return [self._one(one, k, where, dict(clock.seconds)) for one in asked]
+
+    def _embedded(self, wordings: Sequence[tuple[Wording, ...]], written: Sequence[Written]) -> list[_Asked]:
+        """Embed what is searched by vector: queries in one go, passages in another."""
+        vectors: dict[tuple[bool, str], Vector] = {}
+        for passage in (False, True):
+            texts = list(dict.fromkeys(
+                one.text for many in wordings for one in many
+                if one.passage == passage and "dense" in one.lists & self._kinds
+            ))  # fmt: skip
+            if texts:
+                made = self._embedder.encode(texts, query=not passage)
+                vectors.update(zip(((passage, text) for text in texts), made, strict=True))
         return [
-            self._one(query, vector, k, where, embed) for query, vector in zip(queries, vectors, strict=True)
+            _Asked(
+                many,
+                {
+                    one.name: vectors[one.passage, one.text]
+                    for one in many
+                    if (one.passage, one.text) in vectors
+                },
+                how,
+            )
+            for many, how in zip(wordings, written, strict=True)
         ]
 
-    def _one(
-        self, query: str, vector: Vector | None, k: int, where: Filter | None, embed: float
-    ) -> SearchResult:
-        started = time.perf_counter()
+    def _one(self, asked: _Asked, k: int, where: Filter | None, seconds: dict[str, float]) -> SearchResult:
+        clock = _Clock(seconds)
         depth = max(self._candidates, k)
-        lists: dict[str, Sequence[tuple[Chunk, float]]] = {}
-        if vector is not None:
-            lists["dense"] = self._store.search_dense(vector, depth, where)
-        if self._mode != "dense":
-            lists["bm25"] = self._store.search_text(query, depth, where)
-        hits = reciprocal_rank_fusion(lists, self._fusion_k)
-        if len(lists) == 1:  # with nothing to fuse, the list's own score says more than a rank
-            (name,) = lists
-            hits = [replace(hit, score=hit.scores[name]) for hit in hits]
-        timings = {"embed": embed, "search": time.perf_counter() - started}
-        if self._reranker is not None:
-            started = time.perf_counter()
-            hits = _rerank(self._reranker, query, hits[:depth])
-            timings["rerank"] = time.perf_counter() - started
-        return SearchResult(tuple(hits[: max(k, 0)]), timings)
+        question, searched = asked.wordings[0].text, [one.text for one in asked.wordings]
+        lists: dict[str, fusion.Ranked] = {}
+        shares: dict[str, float] = {}
 
+        def gather(wording: Wording) -> None:
+            found = self._lists(wording, asked.vectors.get(wording.name), depth, where)
+            lists.update(found)
+            shares.update(dict.fromkeys(found, wording.weight))
 
-def reciprocal_rank_fusion(lists: Mapping[str, Sequence[tuple[Chunk, float]]], k: int = 60) -> list[Hit]:
-    """Fuse ranked lists by Σ 1 / (k + rank), rank 1-based; equal scores are ordered by chunk id.
-
-    Cormack, Clarke & Büttcher, SIGIR 2009. Needs no calibration between the lists' scores, which is why it beats
-    weighted sums when neither list was tuned.
-    """
-    chunks: dict[str, Chunk] = {}
-    ranks: dict[str, dict[str, int]] = {}
-    scores: dict[str, dict[str, float]] = {}
-    for name, ranked in lists.items():
-        for rank, (chunk, score) in enumerate(ranked, start=1):
-            chunks[chunk.id] = chunk
-            ranks.setdefault(chunk.id, {})[name] = rank
-            scores.setdefault(chunk.id, {})[name] = score
-    hits = [
-        Hit(
-            chunk, sum(1 / (k + rank) for rank in ranks[identity].values()), ranks[identity], scores[identity]
+        with clock.stage("search"):
+            for wording in asked.wordings:
+                gather(wording)
+            hits = self._fuse(lists, depth, shares)
+        with clock.stage("feedback", taken=self._feedback is not None):
+            more = self._feedback(question, hits) if self._feedback else None
+            if more is not None:
+                gather(more)
+                hits = self._fuse(lists, depth, shares)
+                searched.append(more.text)
+        for name, step in self._steps.items():
+            with clock.stage(name):
+                hits = step(question, hits)
+        cosines = [score for _, score in lists.get("dense", ())[:1]]
+        return SearchResult(
+            tuple(hits[: max(k, 0)]),
+            clock.seconds,
+            tuple(searched),
+            asked.written.usage,
+            asked.written.failed,
+            cosines[0] if cosines else None,
         )
-        for identity, chunk in chunks.items()
-    ]
-    return sorted(hits, key=_order)
+
+    def _lists(
+        self, wording: Wording, vector: Vector | None, depth: int, where: Filter | None
+    ) -> dict[str, fusion.Ranked]:
+        """Return the lists of one wording, each within the filter."""
+        suffix = f"/{wording.name}" if wording.name else ""
+        found: dict[str, fusion.Ranked] = {}
+        if vector is not None:
+            found[f"dense{suffix}"] = self._store.search_dense(vector, depth, where)
+        if "bm25" in wording.lists & self._kinds:
+            found[f"bm25{suffix}"] = self._store.search_text(wording.text, depth, where)
+        for ranked in found.values():
+            _check_allowed(ranked, where)
+        return found
 
 
-def _rerank(reranker: Reranker, query: str, hits: Sequence[Hit]) -> list[Hit]:
-    scores = reranker.score(query, [hit.chunk.searchable for hit in hits])
-    again = [
-        replace(hit, score=score, scores={**hit.scores, "rerank": score})
-        for hit, score in zip(hits, scores, strict=True)
-    ]
-    return sorted(again, key=_order)
+def _check_allowed(ranked: fusion.Ranked, where: Filter | None) -> None:
+    """Raise BackendError when a store has returned what the filter forbids: better no answer than another's secret."""
+    if where is not None and not all(where.allows(chunk) for chunk, _ in ranked):
+        raise BackendError(
+            "The store returned a passage that the filter forbids; nothing of this search is used.",
+            "Run graft.testing's StoreConformance on the store.",
+        )
 
 
-def _order(hit: Hit) -> tuple[float, str]:
-    return (-hit.score, hit.chunk.id)
+class _Clock:
+    """Seconds by stage. `share`: among how many questions a stage's time is divided."""
+
+    def __init__(self, seconds: dict[str, float] | None = None, share: int = 1) -> None:
+        self.seconds = seconds if seconds is not None else {}
+        self._share = share
+
+    @contextmanager
+    def stage(self, name: str, *, taken: bool = True) -> Iterator[None]:
+        """Time a stage; one that is not taken leaves no entry."""
+        started = time.perf_counter()
+        yield
+        if taken:
+            self.seconds[name] = (time.perf_counter() - started) / self._share

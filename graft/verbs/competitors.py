@@ -17,7 +17,8 @@ from graft.evaluation.abstention import is_abstention
 from graft.evaluation.questions import fingerprint
 from graft.evaluation.recorded import RecordedAnswers
 from graft.generation.competitor import Competitor
-from graft.generation.variant import Retrieved, Variant, search_query
+from graft.generation.followup import search_query
+from graft.generation.variant import Retrieved, Variant
 from graft.protocols import Answerer
 from graft.settings import BASELINES, CompetitorSection
 from graft.types import Hit, Question, content_hash

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ from graft.generation import prompts
 from graft.protocols import Generator, Trainer
 from graft.settings import Backend, GenerationSection
 from graft.tuning.adapters import verify
-from graft.types import Message
+from graft.types import Generation, Message
 from graft.workspace import Workspace, read_json
+
+# Three phrasings or three sentences; what is longer is no query.
+_WRITTEN = 160
 
 
 class ModelParts:
@@ -43,6 +46,12 @@ class ModelParts:
                 "generator", choice.name, self._located(options), where="[generation.model]"
             )
         return self._generators[key]
+
+    def write(self, prompts: Sequence[str]) -> list[Generation]:
+        """What the base model replies to plain prompts: other wordings of a question, what is missing to answer it."""
+        return self.generator().generate(
+            [[Message("user", prompt)] for prompt in prompts], max_tokens=_WRITTEN
+        )
 
     def trainer(self) -> Trainer:
         """What trains adapters for the configured model."""

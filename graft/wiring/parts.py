@@ -6,6 +6,7 @@ it needs. Nothing here runs a stage.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from graft.decision.pricing import MachinePricing, TokenPricing
 from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
+from graft.generation.followup import condensed, search_query
 from graft.generation.variant import Variant
 from graft.protocols import Filter
 from graft.settings import BASELINES, VARIANTS, Config, Mode
+from graft.types import Message, Usage
 from graft.wiring.gold import GoldEvidence
 from graft.wiring.models import ModelParts
 from graft.wiring.retrieval import RetrievalParts
@@ -34,7 +37,9 @@ class Parts:
         self.root = root
         self.workspace = workspace
         self.models = ModelParts(config.generation, config.tuning.trainer, root, workspace)
-        self.retrieval = RetrievalParts(config.retrieval, workspace, self.models.count_tokens)
+        self.retrieval = RetrievalParts(
+            config.retrieval, workspace, self.models.count_tokens, self.models.write
+        )
 
     @cached_property
     def gold(self) -> GoldEvidence:
@@ -58,6 +63,12 @@ class Parts:
         model = str(self.config.generation.model.options.get("model", ""))
         return TokenPricing(model, decision.input_price, decision.output_price, self.prices)
 
+    def _query(self, conversation: Sequence[Message]) -> tuple[str, Usage]:
+        """What to search for, by the rule or rewritten by the generator."""
+        if self.config.retrieval.condense:
+            return condensed(conversation, self.models.write)
+        return search_query(conversation), Usage()
+
     def variant(self, name: str, *, where: Filter | None = None, adapter: str | None = None) -> Variant:
         """Compose a variant: prompt + generator + maybe search + maybe adapter. The baselines quote the best sentences
         instead of generating. `adapter` is the key of a released adapter; default: the newest. Raises NotBuilt when a
@@ -79,6 +90,7 @@ class Parts:
             plugins.build("generator", "extractive") if quotes else self.models.generator(folder),
             instructions=generation.instructions,
             search=self.retrieval.search(mode=mode, where=where) if searches else None,
+            query=self._query,
             max_tokens=generation.max_tokens,
             temperature=generation.temperature,
             seed=self.config.project.seed,

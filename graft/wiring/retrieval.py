@@ -5,6 +5,7 @@ Sees the table [retrieval] and hands each part only the values it needs. Knows n
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,22 +16,27 @@ from graft.errors import ConfigError
 from graft.generation.variant import Retrieved
 from graft.protocols import Chunker, Embedder, Filter, Loader, Reranker, Store
 from graft.retrieval.context import assemble
+from graft.retrieval.expansion import Write
 from graft.retrieval.index import Index
-from graft.retrieval.search import Searcher
+from graft.retrieval.rounds import search_in_rounds
+from graft.retrieval.search import Searcher, SearchResult
 from graft.settings import Backend, Mode, RetrievalSection
-from graft.types import Context, Hit, content_hash
+from graft.types import Chunk, Context, Hit, content_hash
+from graft.wiring import ranking
 from graft.workspace import Workspace
 
 Count = Callable[[str], int]
 
 
 class RetrievalParts:
-    """What finds evidence. `count` gives the tokens of a text for the model that will read the passages."""
+    """What finds evidence. `count` gives the tokens of a text for the model that will read the passages, `write` what it
+    replies to a prompt."""
 
-    def __init__(self, section: RetrievalSection, workspace: Workspace, count: Count) -> None:
+    def __init__(self, section: RetrievalSection, workspace: Workspace, count: Count, write: Write) -> None:
         self._section = section
         self._workspace = workspace
         self._count = count
+        self._write = write
 
     @cached_property
     def loaders(self) -> dict[str, Loader]:
@@ -70,10 +76,11 @@ class RetrievalParts:
         return Index.open(self._workspace, store=self.store, embedder=self.embedder, chunker=self.chunker)
 
     def searcher(self, mode: Mode | None = None) -> Searcher:
-        """A searcher; `mode` overrides the settings' (the BM25 baseline)."""
-        section = self._section
-        return Searcher(self.store, self.embedder, reranker=self.reranker, fusion_k=section.fusion_k,
-                        candidates=section.candidates, mode=mode or section.mode)  # fmt: skip
+        """The search that the settings describe, or the plain list that a baseline searches."""
+        if mode == "bm25":
+            return ranking.plain_bm25(self._section, self.store, self.embedder)
+        section = replace(self._section, mode=mode) if mode else self._section
+        return ranking.searcher(section, self.store, self.embedder, self.reranker, self._write)
 
     def search(
         self, *, mode: Mode | None = None, where: Filter | None = None, k: int | None = None
@@ -82,28 +89,45 @@ class RetrievalParts:
         searcher = self.searcher(mode)
         allowed = narrowed(self._section.where, where)
         passages = k or self._section.passages
+        deep = 2 * passages  # near-duplicates and neighbours are merged on the way
+        rounds = 1 if mode == "bm25" else self._section.rounds
+
+        def found(query: str, result: SearchResult) -> Retrieved:
+            hits, usage, timings = result.hits, result.usage, dict(result.timings)
+            if rounds > 1:
+                started = time.perf_counter()
+                gone = search_in_rounds(
+                    query, hits, lambda another: searcher.search(another, deep, allowed).hits, self._write,
+                    rounds=rounds, max_tokens=self._section.round_tokens,
+                )  # fmt: skip
+                hits, usage = gone.hits, usage + gone.usage
+                timings["rounds"] = time.perf_counter() - started
+            return Retrieved(self.context(hits, passages, allowed), timings, result.best_dense, usage)
 
         def find(queries: Sequence[str]) -> list[Retrieved]:
-            found = []
-            # Twice as many hits as passages: near-duplicates and neighbours are merged on the way.
-            for result in searcher.search_batch(queries, 2 * passages, allowed):
-                cosines = [hit.scores["dense"] for hit in result.hits if "dense" in hit.scores]
-                context = self.context(result.hits, passages)
-                found.append(Retrieved(context, dict(result.timings), max(cosines, default=None)))
-            return found
+            results = searcher.search_batch(queries, deep, allowed)
+            return [found(query, result) for query, result in zip(queries, results, strict=True)]
 
         return find
 
-    def context(self, hits: Sequence[Hit], passages: int | None = None) -> Context:
-        """The passages that a model is shown of these hits."""
+    def context(
+        self, hits: Sequence[Hit], passages: int | None = None, allowed: Filter | None = None
+    ) -> Context:
+        """The passages that a model is shown of these hits; widened only over what `allowed` lets be seen."""
         section = self._section
+
+        def siblings(document: str) -> list[Chunk]:
+            chunks = self.store.chunks([document])
+            return [chunk for chunk in chunks if allowed is None or allowed.allows(chunk)]
+
         return assemble(hits, max_passages=passages or section.passages, max_tokens=section.passage_tokens,
-                        count=self._count)  # fmt: skip
+                        count=self._count, order=section.order, siblings=siblings)  # fmt: skip
 
     def fingerprint(self, mode: Mode | None = None) -> str:
-        """Hash of all that decides what a search returns: the indexed content and the search settings."""
+        """Hash of all that decides what a search returns: the indexed content, the search settings, the reranker."""
         settings = replace(self._section, mode=mode) if mode else self._section
-        return content_hash(self.index.fingerprint, repr(settings))
+        reranker = self.reranker.fingerprint if self.reranker is not None else ""
+        return content_hash(self.index.fingerprint, repr(settings), reranker)
 
     def _backend(self, kind: str, choice: Backend) -> Any:
         return plugins.build(kind, choice.name, choice.options, where=f"[retrieval.{kind}]")
