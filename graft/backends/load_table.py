@@ -21,6 +21,8 @@ from graft.types import Document
 
 # A gzip file can unpack to a thousand times its size; 512 MB of text is a million passages.
 MAX_UNPACKED = 512 * 2**20
+MAX_CELLS = 1_000_000
+MAX_COLUMNS = 500
 _SHOWN_LINES = 5
 
 
@@ -36,6 +38,30 @@ def pipe_table(rows: Sequence[Sequence[str]]) -> str:
         if number == 0:
             lines.append(f"|{' --- |' * width}")
     return "\n".join(lines)
+
+
+def spread(rows: Sequence[Sequence[tuple[str, int, int]]]) -> list[list[str]]:
+    """Return cells given as (text, columns, rows) as a full grid: a merged cell stands in every place it covers.
+
+    So each row can be read on its own and each cell stays below its header.
+    """
+    placed: dict[tuple[int, int], str] = {}
+    for at, row in enumerate(rows):
+        column = 0
+        for text, columns, below in row:
+            while (at, column) in placed:
+                column += 1
+            # `colspan="999999"` is cheap to write: past a million cells nothing is spread any more.
+            wide, high = (columns, min(below, len(rows) - at)) if len(placed) < MAX_CELLS else (1, 1)
+            wide = max(1, min(wide, MAX_COLUMNS))
+            for down in range(max(1, high)):
+                for right in range(wide):
+                    placed.setdefault((at + down, column + right), text)
+            column += wide
+    widths = [0] * len(rows)
+    for at, column in placed:
+        widths[at] = max(widths[at], column + 1)
+    return [[placed.get((at, column), "") for column in range(width)] for at, width in enumerate(widths)]
 
 
 class CsvLoader:

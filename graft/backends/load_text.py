@@ -31,8 +31,9 @@ _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(?P<yaml>.*?)(?:^|\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
 _FIRST_HEADING = re.compile(
-    r"^#{1,6}[ \t]+(?P<atx>[^\n]+?)[ \t]*#*$|^(?P<setext>[^\s>|#-][^\n]*)\n=+[ \t]*$", re.MULTILINE
+    r"^#{1,6}[ \t]+(?P<atx>[^\n]+)$|^(?P<setext>[^\s>|#-][^\n]*)\n=+[ \t]*$", re.MULTILINE
 )
+_MAX_TITLE = 300
 # Above this a block between dashes is not front matter, and parsing it as YAML would be slow.
 _MAX_FRONT_MATTER = 64 * 1024
 
@@ -146,7 +147,7 @@ class TextLoader:
         text = decode(path.read_bytes(), path)
         metadata, body = front_matter(text, path)
         heading = _FIRST_HEADING.search(text, body)
-        first = (heading["atx"] or heading["setext"]) if heading else ""
+        first = (heading["atx"] or heading["setext"]).strip("# \t")[:_MAX_TITLE] if heading else ""
         yield Document(
             id=document_id,
             text=text,

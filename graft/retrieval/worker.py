@@ -1,0 +1,107 @@
+"""A process that reads files for workers.py: `python -m graft.retrieval.worker MEMORY_MB`.
+
+Reads one request a line from standard input, writes replies to standard output: a line for each document, then one
+that ends the file. Its memory is limited by the system, and it ends itself when a file takes much longer than allowed,
+in case its parent is gone. JSON both ways, no pickle: a parser that a hostile file took over can only send text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from graft import plugins
+from graft.errors import GraftError
+from graft.protocols import Loader
+from graft.retrieval.reading import read_file
+
+# The parent gives up first; this is for a worker whose parent was killed.
+_GRACE_SECONDS = 10
+# A worker that has grown to half its limit makes room for a fresh one, so that a file's success does not depend on
+# those that were read before it.
+_RETIRE_AT = 0.5
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    memory_mb = int(sys.argv[1])
+    limit_memory(memory_mb)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not end up among the replies
+    loaders: dict[str, Loader] = {}
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        _alarm(request["seconds"] + _GRACE_SECONDS)
+        try:
+            last = _answer(request, loaders, replies)
+        except MemoryError:
+            last = {"failed": "memory"}
+        _alarm(0)
+        last["retire"] = "failed" in last or _grown(memory_mb)
+        _send(replies, last)
+
+
+def _answer(request: dict[str, Any], loaders: dict[str, Loader], replies: Any) -> dict[str, Any]:
+    """Send the documents of a file; return the reply that ends it."""
+    path = Path(os.fsdecode(bytes.fromhex(request["path"])))
+    try:
+        names: dict[str, str] = request["loaders"]
+        for name in names.values():
+            if name not in loaders:
+                loaders[name] = plugins.build("loader", name)
+        by_suffix = {suffix: loaders[name] for suffix, name in names.items()}
+        for document in read_file(by_suffix, path, request["id"]):
+            fields = {field.name: getattr(document, field.name) for field in dataclasses.fields(document)}
+            _send(replies, {"document": {**fields, "source": "", "metadata": dict(document.metadata)}})
+    except GraftError as error:
+        return {"problem": [error.message.removeprefix(f"{path}: "), error.hint]}
+    except MemoryError:
+        raise
+    except (Exception, RecursionError) as error:  # noqa: BLE001 - a parser's bug on one file is reported, not fatal
+        return {"problem": [f"the loader failed ({type(error).__name__}: {error}).", "Save the file again, or exclude it."]}
+    return {}
+
+
+def _send(replies: Any, value: dict[str, Any]) -> None:
+    replies.write(json.dumps(value).encode("ascii") + b"\n")
+    replies.flush()
+
+
+def limit_memory(megabytes: int) -> None:
+    """Let the system refuse this process more than so much address space, where it can (not on Windows; macOS only
+    pretends to)."""
+    try:
+        import resource
+    except ImportError:
+        return
+    size = megabytes * 2**20
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _grown(memory_mb: int) -> bool:
+    try:
+        import resource
+    except ImportError:
+        return False
+    unit = 1 if sys.platform == "darwin" else 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return used > _RETIRE_AT * memory_mb * 2**20
+
+
+def _alarm(seconds: float) -> None:
+    """End this process, whatever it is doing, after so many seconds; 0 calls it off."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+if __name__ == "__main__":
+    main()
