@@ -141,6 +141,7 @@ def _check(config: Config) -> None:
             raise ConfigError(f"{key!r} in [evaluation] names {unknown[0]!r}, which is none.",
                               f"Known: {', '.join(known)}.")  # fmt: skip
     for section, key, low, high in [
+        ("documents", "parse_seconds", 1, 86_400), ("documents", "parse_memory_mb", 256, 1_048_576), ("documents", "parse_workers", 0, 256),
         ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000),
         ("retrieval", "rerank", 1, 10_000), ("retrieval", "diversity", 0.0, 1.0), ("retrieval", "rounds", 1, 10),
         ("retrieval", "recency_days", 0.01, 100_000), ("generation", "max_tokens", 1, 100_000),

@@ -54,6 +54,12 @@ class DocumentsSection:
     """Globs of the files to take within a folder."""
     exclude: tuple[str, ...] = ()
     """Globs of the files to leave out."""
+    parse_seconds: float = 120.0
+    """The longest that reading one file may take; then it is left out, and reported."""
+    parse_memory_mb: int = 2048
+    """The most memory (address space) that reading one file may take, in MB."""
+    parse_workers: int = 0
+    """How many files are read at once; 0: one a core, at most 8."""
 
 
 @dataclass(frozen=True, slots=True)

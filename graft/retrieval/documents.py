@@ -136,7 +136,9 @@ def read_files(
             yield _loaded(*waiting.popleft(), by_suffix, base)
 
 
-def _loaded(found: Found, read: Future[Read] | None, loaders: Mapping[str, Loader], base: Path | None) -> Loaded:
+def _loaded(
+    found: Found, read: Future[Read] | None, loaders: Mapping[str, Loader], base: Path | None
+) -> Loaded:
     shown = _relative(found.path, base)
     made = read.result() if read is not None else _read_here(found, loaders)
     problems = (Problem(shown, *made.problem),) if made.problem else ()
@@ -151,7 +153,10 @@ def _read_here(found: Found, loaders: Mapping[str, Loader]) -> Read:
     except GraftError as error:
         problem = (error.message.removeprefix(f"{found.path}: "), error.hint)
     except Exception as error:  # noqa: BLE001 - a parser's bug on one file must not lose the others; it is reported
-        problem = (f"the loader failed ({type(error).__name__}: {error}).", "Save the file again, or exclude it.")
+        problem = (
+            f"the loader failed ({type(error).__name__}: {error}).",
+            "Save the file again, or exclude it.",
+        )
     return Read(tuple(documents), problem)
 
 

@@ -40,7 +40,9 @@ def read_file(loaders: Mapping[str, Loader], path: Path, document_id: str) -> It
         try:
             f"{document.id}{document.title}{document.text}".encode()
         except UnicodeEncodeError as error:
-            raise DataError(f"{path}: contains characters that are not Unicode.", "Save it as UTF-8.") from error
+            raise DataError(
+                f"{path}: contains characters that are not Unicode.", "Save it as UTF-8."
+            ) from error
         empty = False
         yield document
     if empty:

@@ -64,7 +64,12 @@ def _answer(request: dict[str, Any], loaders: dict[str, Loader], replies: Any) -
     except MemoryError:
         raise
     except (Exception, RecursionError) as error:  # noqa: BLE001 - a parser's bug on one file is reported, not fatal
-        return {"problem": [f"the loader failed ({type(error).__name__}: {error}).", "Save the file again, or exclude it."]}
+        return {
+            "problem": [
+                f"the loader failed ({type(error).__name__}: {error}).",
+                "Save the file again, or exclude it.",
+            ]
+        }
     return {}
 
 
@@ -82,7 +87,9 @@ def limit_memory(megabytes: int) -> None:
         return
     size = megabytes * 2**20
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard)
+    )
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

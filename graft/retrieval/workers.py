@@ -8,6 +8,7 @@ breaks scripts without a `__main__` guard, and its `fork` copies a process that 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -137,7 +138,11 @@ class _Worker:
         command = [sys.executable, "-P", "-m", "graft.retrieval.worker", str(memory_mb)]
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
             )
         except OSError as error:
             raise BackendError(
@@ -202,7 +207,10 @@ class _Worker:
             reason = f"skipped: reading it needs more than {limits.memory_mb} MB of memory."
             return reason, "Split or exclude the file, or raise parse_memory_mb in [documents]."
         if failed == "size":
-            return f"skipped: it holds more than {MAX_REPLY // 2**20} MB of text.", "Split or exclude the file."
+            return (
+                f"skipped: it holds more than {MAX_REPLY // 2**20} MB of text.",
+                "Split or exclude the file.",
+            )
         return f"skipped: the parser crashed on it ({self._exit()}).", "Save the file again, or exclude it."
 
     def _exit(self) -> str:
@@ -218,7 +226,5 @@ class _Worker:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):  # a request that a dead worker never read
                     pipe.close()
-                except BrokenPipeError:
-                    pass  # a request that a dead worker never read

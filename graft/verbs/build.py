@@ -20,6 +20,8 @@ from graft.protocols import Progress
 from graft.records import to_dict
 from graft.retrieval.documents import Loaded, load_documents
 from graft.retrieval.index import IndexReport
+from graft.retrieval.workers import Limits
+from graft.settings import DocumentsSection
 from graft.stages import StageReport, Stages
 from graft.tuning.adapters import AdapterManifest
 from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
@@ -82,7 +84,13 @@ def read_documents(parts: Parts) -> Loaded:
         exclude=section.exclude,
         base=parts.root,
         loaders=parts.retrieval.loaders,
+        limits=limits(section),
     )
+
+
+def limits(section: DocumentsSection) -> Limits:
+    """What reading a file of this project may cost."""
+    return Limits(section.parse_seconds, section.parse_memory_mb, section.parse_workers)
 
 
 class Tuning:
