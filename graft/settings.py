@@ -207,6 +207,16 @@ class EvaluationSection:
 
 
 @dataclass(frozen=True, slots=True)
+class OptimizeSection:
+    """[optimize]: what graft optimize searches on, and for how long; see docs/optimize.md."""
+
+    dev: str = "questions-dev.jsonl"
+    """Development questions, relative to this file: others than the held-out ones. Without them, the examples serve."""
+    minutes: float = 10.0
+    """How long to search."""
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionSection:
     """[decision]: what answers are worth to you; see docs/decision.md."""
 
@@ -309,6 +319,7 @@ class Config:
     generation: GenerationSection = GenerationSection()
     tuning: TuningSection = TuningSection()
     evaluation: EvaluationSection = EvaluationSection()
+    optimize: OptimizeSection = OptimizeSection()
     decision: DecisionSection = DecisionSection()
     costs: CostsSection = CostsSection()
     advice: Situation = field(default_factory=Situation)

@@ -1,4 +1,4 @@
-"""TOML tables before they are settings: two of them merged, and the line at which a mistake stands.
+"""TOML tables before they are settings: two of them merged, one edited in place, and the line at which a mistake stands.
 
 Knows nothing of what the keys mean.
 """
@@ -24,6 +24,29 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+def edited(text: str, section: str, changes: Mapping[str, Any]) -> str:
+    """Return the TOML text with keys of a table set; everything else stays as it was written, comments and order too.
+
+    None removes a key. A table as value is written in one line. The section is added when it is not there.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    if section not in document:
+        document.append(section, tomlkit.table())
+    table: Any = document[section]
+    for key, value in changes.items():
+        if value is None:
+            table.pop(key, None)
+        elif isinstance(value, Mapping):
+            made = tomlkit.inline_table()
+            made.update(value)
+            table[key] = made
+        else:
+            table[key] = value
+    return tomlkit.dumps(document)
 
 
 def line_of(text: str, message: str) -> int:

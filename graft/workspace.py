@@ -9,6 +9,7 @@ kill at any moment leaves either the old state or the new. Knows where things li
       adapters/KEY/    a peft adapter, checkpoints while it trains, manifest.json
       adapters/tuned.json, hybrid.json   which of them is in use
       runs/KEY/        rows.jsonl (one line a question, appended as they come), manifest.json
+      optimize/KEY/    tries.jsonl (one line a setting); index/, the indexes tried, removed when done
       comparisons/ID/  comparison.json, recommendation.json, report.html, rows.jsonl
       releases/        NNNN.json, what was promoted; the newest is current
 """
@@ -65,6 +66,11 @@ class Workspace:
     def run(self, key: str) -> Path:
         """The folder of one run, named by the fingerprints of its variant and its questions."""
         return self.root / "runs" / key
+
+    @property
+    def optimize(self) -> Path:
+        """What `graft optimize` has measured, and the indexes that it tries."""
+        return self.root / "optimize"
 
     @property
     def comparisons(self) -> Path:
