@@ -27,6 +27,7 @@ from graft.settings import (
     CompetitorSection,
     Config,
     JudgeSection,
+    KeySection,
     sections,
 )
 from graft.tables import line_of, merge
@@ -109,6 +110,20 @@ def _judge(table: Any) -> JudgeSection:
     return judge
 
 
+def _keys(tables: Any) -> dict[str, KeySection]:
+    """Read [serve.keys.NAME]. A caller without a rule would see everything, which is what [serve] key_env is for."""
+    if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
+        raise ConfigError("'keys' in [serve] must hold tables.", "Write [serve.keys.NAME] and the keys below it.")
+    made: dict[str, KeySection] = {}
+    for name, table in tables.items():
+        where = f"[serve.keys.{name}]"
+        made[name] = dataclass_from(KeySection, table, where)
+        if not made[name].env or not made[name].where:
+            raise ConfigError(f"{where} needs 'env' and 'where'.",
+                              'For example: env = "GRAFT_KEY_PEOPLE" and where = { team = "people" }.')  # fmt: skip
+    return made
+
+
 def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[str, Any]:
     """Turn the tables (or bare names) of backend fields into Backend values."""
     hints = typing.get_type_hints(kind)
@@ -118,6 +133,8 @@ def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[st
         hint = hints.get(key)
         if JudgeSection in typing.get_args(hint):
             made[key] = _judge(value)
+        if KeySection in typing.get_args(hint):
+            made[key] = _keys(value)
         if hint is not Backend and Backend not in typing.get_args(hint):
             continue
         choice = {"name": value} if isinstance(value, str) else value

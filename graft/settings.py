@@ -18,7 +18,7 @@ Mode = Literal["hybrid", "dense", "bm25"]
 FILE = "graft.toml"
 VARIANTS = ("base", "rag", "tuned", "hybrid")
 BASELINES = ("extractive", "bm25")
-DIAGNOSTICS = ("oracle",)
+DIAGNOSTICS = ("oracle", "few-shot")
 RUBRICS = ("correctness", "groundedness", "preference")
 RESERVED = frozenset({*VARIANTS, *BASELINES, *DIAGNOSTICS, "graft", "index", "questions"})
 """What no competitor may be called: GRAFT's own names, and those that stand beside them in a comparison."""
@@ -188,10 +188,15 @@ class EvaluationSection:
 
     questions: str = "questions.jsonl"
     """The held-out questions, relative to this file. Never train on them: GRAFT refuses leaks."""
+    development: str = "questions-dev.jsonl"
+    """Questions on which gaps are found, relative to this file. What stands here is never measured."""
     variants: tuple[str, ...] = VARIANTS
     """Which variants compete. base and the baselines are always shown."""
     diagnostics: tuple[str, ...] = ()
-    """Arms that show where the losses are and cannot win: oracle is rag with the gold evidence in place of what it found."""
+    """Arms that show where the losses are and cannot win: oracle is rag with the gold evidence in place of what it found,
+    few-shot is rag (base without an index) with the nearest examples in its prompt."""
+    shots: int = 4
+    """How many examples the few-shot arm shows."""
     primary: str = "truthfulness"
     """The one metric that decides; the others are exploratory."""
     judge: JudgeSection | None = None
@@ -296,6 +301,16 @@ class CompetitorSection:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySection:
+    """A table [serve.keys.NAME]: a caller with a key and rights of its own."""
+
+    env: str = ""
+    """The environment variable that holds the caller's key."""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    """What every passage shown to this caller must have, e.g. { team = ["people", "all"] }; its requests can only narrow it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSection:
     """The table [serve]."""
 
@@ -307,6 +322,8 @@ class ServeSection:
     """The environment variable that holds the API key; a fresh key is made and printed when it is not set."""
     cache: int = 0
     """How many answers to keep in memory; 0 is none."""
+    keys: Mapping[str, KeySection] = field(default_factory=dict)
+    """More callers, each a table [serve.keys.NAME]."""
 
 
 @dataclass(frozen=True, slots=True)

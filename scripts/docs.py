@@ -54,6 +54,7 @@ def project_file() -> str:
         **settings.sections(),
         "evaluation.judge": settings.JudgeSection,
         "variants.NAME": settings.CompetitorSection,
+        "serve.keys.NAME": settings.KeySection,
     }
     for section, kind in tables.items():
         pages.append(f"## [{section}]\n\n| key | default | meaning |\n|---|---|---|")

@@ -8,7 +8,7 @@ import pytest
 
 from graft import config as settings
 from graft.errors import ConfigError
-from graft.settings import Backend, Config
+from graft.settings import Backend, Config, KeySection
 from graft.verbs.init import init
 
 
@@ -103,3 +103,14 @@ def test_ranking_settings_are_checked(table, message) -> None:
     with pytest.raises(ConfigError) as caught:
         settings.from_tables({"retrieval": table})
     assert message in caught.value.message
+
+
+def test_callers_have_a_key_and_a_rule() -> None:
+    table = {"env": "KEY", "where": {"team": ["people", "all"]}}
+    read = settings.from_tables({"serve": {"keys": {"people": table}}})
+    assert read.serve.keys == {"people": KeySection("KEY", {"team": ["people", "all"]})}
+    for wrong in ({"env": "KEY"}, {"where": {"team": "x"}}, {"env": "KEY", "where": {"a": "b"}, "more": 1}):
+        with pytest.raises(ConfigError, match=r"\[serve.keys.people\]"):
+            settings.from_tables({"serve": {"keys": {"people": wrong}}})
+    with pytest.raises(ConfigError, match="must hold tables"):
+        settings.from_tables({"serve": {"keys": {"people": "KEY"}}})

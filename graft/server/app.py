@@ -9,38 +9,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from graft.errors import ConfigError
+from graft.errors import ConfigError, GraftError
 from graft.server import page, schema
 from graft.server.cache import AnswerCache
+from graft.server.callers import Answers, Caller, Narrow
 from graft.server.guard import key_guard, loopback_guard
 from graft.server.metrics import Metrics
 from graft.server.schema import ApiError, Asked
 from graft.server.work import Full, Job, Workers
-from graft.types import Answer, Message
+from graft.types import Answer
 
 RELEASED = "graft"
 """The model name under which the default variant is served."""
 _log = logging.getLogger("graft.server")
-
-
-class Answers(Protocol):
-    """What can be served; a Variant is one."""
-
-    name: str
-    fingerprint: str
-
-    def stream(self, question: Sequence[Message], /) -> Iterator[str | Answer]:
-        """Yield text, then the Answer whose text is its concatenation."""
 
 
 def create_app(
@@ -48,6 +38,8 @@ def create_app(
     *,
     default: str,
     key: str | None,
+    narrow: Narrow | None = None,
+    callers: Sequence[Caller] = (),
     allow_anonymous: bool = False,
     max_body: int = 1 << 20,
     running: int = 4,
@@ -56,7 +48,8 @@ def create_app(
 ) -> FastAPI:
     """Build the app.
 
-    `default` names the variant behind the model `graft`. Without a `key` nothing is served unless `allow_anonymous`
+    `default` names the variant behind the model `graft`; `narrow` makes one for a request with a filter of its own.
+    `callers` hold other keys, each with the variants of its own rights. Without a `key` nothing is served unless `allow_anonymous`
     says so, and then only to this machine: requests from other hosts' pages are refused. `max_body` is bytes of a
     request; `running` answers are made at a time, `waiting` more stand in line, and further requests get a 503.
     `cache` is how many answers are kept in memory.
@@ -69,8 +62,11 @@ def create_app(
         raise ConfigError(
             "A server without a key answers anybody.", "Give a key, or allow anonymous use explicitly."
         )
-    served = {RELEASED: variants[default], **variants}
-    desk = _Desk(served, Metrics(), running=running, waiting=waiting, cache=cache, max_body=max_body)
+    first = Caller("", key or "", _named(variants, default), narrow)
+    known = [first, *(replace(one, variants=_named(one.variants, default)) for one in callers)]
+    if len({one.key for one in known}) < len(known):
+        raise ConfigError("Two callers have the same key.", "Give each a key of its own.")
+    desk = _Desk(Metrics(), running=running, waiting=waiting, cache=cache, max_body=max_body)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -79,10 +75,15 @@ def create_app(
 
     app = FastAPI(title="GRAFT", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.include_router(_public())
-    app.include_router(_guarded(desk, key_guard(key) if key else loopback_guard))
+    app.include_router(_guarded(desk, key_guard(known) if key else loopback_guard(first)))
     app.add_exception_handler(ApiError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     return app
+
+
+def _named(variants: Mapping[str, Answers], default: str) -> dict[str, Answers]:
+    """Return the variants by name, the default one also as RELEASED."""
+    return {**({RELEASED: variants[default]} if default in variants else {}), **variants}
 
 
 def _public() -> APIRouter:
@@ -103,8 +104,8 @@ def _guarded(desk: _Desk, guard: Callable[[Request], Awaitable[None]]) -> APIRou
     routes = APIRouter(dependencies=[Depends(guard)])
 
     @routes.get("/v1/models")
-    async def models() -> JSONResponse:
-        return JSONResponse(schema.models(list(desk.served)))
+    async def models(request: Request) -> JSONResponse:
+        return JSONResponse(schema.models(list(request.state.caller.variants)))
 
     @routes.get("/metrics")
     async def metrics() -> Response:
@@ -140,9 +141,7 @@ class _Asking:
 class _Desk:
     """Takes chat requests and hands out replies."""
 
-    def __init__(self, served: Mapping[str, Answers], metrics: Metrics, *, running: int, waiting: int, cache: int,
-                 max_body: int) -> None:  # fmt: skip
-        self.served = served
+    def __init__(self, metrics: Metrics, *, running: int, waiting: int, cache: int, max_body: int) -> None:
         self.metrics = metrics
         self.workers = Workers(running, waiting, metrics.active)
         self._cache = AnswerCache(cache)
@@ -152,10 +151,7 @@ class _Desk:
         """Answer POST /v1/chat/completions."""
         started = time.perf_counter()
         asked = schema.parse_chat(await self._body(request))
-        if asked.model not in self.served:
-            raise ApiError(404, f"There is no model {asked.model!r} here; there are {', '.join(self.served)}.",
-                           code="model_not_found", param="model")  # fmt: skip
-        variant = self.served[asked.model]
+        variant = await _variant(request.state.caller, asked)
         asking = _Asking(asked, variant, schema.Reply.new(asked.model), started)
         asking.cached = self._cache.get(variant.fingerprint, asked.messages)
         if asking.cached is None:
@@ -248,6 +244,21 @@ class _Desk:
         if asking.asked.include_usage:
             yield schema.event(reply.counted(piece))
         yield schema.event("[DONE]")
+
+
+async def _variant(caller: Caller, asked: Asked) -> Answers:
+    """Return what answers a caller's request. Raises ApiError (404, 400)."""
+    if asked.model not in caller.variants:
+        raise ApiError(404, f"There is no model {asked.model!r} here; there are {', '.join(caller.variants)}.",
+                       code="model_not_found", param="model")  # fmt: skip
+    if asked.where is None:
+        return caller.variants[asked.model]
+    if caller.narrow is None:
+        raise ApiError(400, "This server takes no filter.", param="where", code="unsupported_parameter")
+    try:
+        return await asyncio.to_thread(caller.narrow, asked.model, asked.where)
+    except GraftError as error:
+        raise schema.refusal(error) from None
 
 
 class _EventStream(StreamingResponse):

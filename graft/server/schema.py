@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graft.errors import BudgetExceeded, DataError, EndpointError, GraftError
+from graft.protocols import Filter
 from graft.records import to_dict
 from graft.types import Answer, Message, Usage
 
@@ -66,11 +67,12 @@ class ChatRequest(BaseModel):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None
+    where: dict[str, str | int | float | bool | list[str | int | float | bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A checked request. `ignored` names the fields that are not applied: an answer is made with the settings it was
+    """A checked request. `where` narrows what is searched, besides the caller's own rights. `ignored` names the fields that are not applied: an answer is made with the settings it was
     measured with, whatever temperature a client sends."""
 
     model: str
@@ -78,6 +80,7 @@ class Asked:
     stream: bool
     include_usage: bool
     ignored: tuple[str, ...]
+    where: Filter | None = None
 
 
 def parse_chat(body: bytes) -> Asked:
@@ -102,7 +105,12 @@ def parse_chat(body: bytes) -> Asked:
     if messages[-1].role != "user" or not messages[-1].content.strip():
         raise ApiError(400, "The last message must be a non-empty user message.", param="messages")
     usage = request.stream_options is not None and request.stream_options.include_usage
-    return Asked(request.model, messages, bool(request.stream), usage, tuple(sorted(extra)))
+    rule = {
+        key: tuple(value) if isinstance(value, list) else (value,)
+        for key, value in (request.where or {}).items()
+    }
+    narrower = Filter(rule) if rule else None
+    return Asked(request.model, messages, bool(request.stream), usage, tuple(sorted(extra)), narrower)
 
 
 def _message(turn: Turn, at: int) -> Message:

@@ -1,16 +1,24 @@
-"""serve: the variants behind an OpenAI-compatible API, on loopback and with a key unless told otherwise."""
+"""serve: the variants behind an OpenAI-compatible API, on loopback and with a key unless told otherwise; further keys
+see what their rule allows."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from graft.errors import ConfigError, GraftError
 from graft.generation.variant import Variant
+from graft.protocols import Filter, values
 from graft.verbs.ask import default_variant
 from graft.verbs.release import current, released
-from graft.wiring.parts import Parts
+from graft.wiring.parts import ADAPTED, Parts
+from graft.wiring.retrieval import narrowed
+
+if TYPE_CHECKING:
+    from graft.server.callers import Caller, Narrow
 
 
 def serve(
@@ -29,11 +37,21 @@ def serve(
     section = parts.config.serve
     default, variants, missing = offered(parts, variant)
     key = os.environ.get(section.key_env) or secrets.token_urlsafe(24)
-    app = create_app(variants, default=default, key=key, cache=section.cache)
+    callers = callers_of(parts, variant)
+    app = create_app(
+        variants,
+        default=default,
+        key=key,
+        narrow=narrowing(parts, variant),
+        callers=callers,
+        cache=section.cache,
+    )
     address = f"http://{host or section.host}:{port or section.port}"
     announce(f"Serving {default} as the model 'graft', and {', '.join(variants)} by name, on {address}/v1")
     for name, why in missing.items():
         announce(f"  without {name}: {why}")
+    for caller in callers:
+        announce(f"  the key of {caller.name} sees only {dict(section.keys[caller.name].where)}")
     if not os.environ.get(section.key_env):
         announce(f"API key for this run: {key}   (set {section.key_env} to choose your own)")
     announce(
@@ -44,17 +62,58 @@ def serve(
     run_server(app, host=host or section.host, port=port or section.port)
 
 
-def offered(parts: Parts, variant: str | None = None) -> tuple[str, dict[str, Variant], dict[str, str]]:
-    """Return the name of the default variant, every variant that can answer now, and why the others cannot."""
+def callers_of(parts: Parts, variant: str | None = None) -> list[Caller]:
+    """Return the callers of [serve.keys], each with the variants that search within its rule; what was tuned on
+    everybody's examples may know more than a caller may see, and is not offered. Raises ConfigError when a key is not set."""
+    from graft.server.callers import Caller
+
+    made = []
+    for name, section in parts.config.serve.keys.items():
+        key = os.environ.get(section.env, "")
+        if not key:
+            raise ConfigError(
+                f"The key of [serve.keys.{name}] is not set.", f"Set it: export {section.env}=…"
+            )
+        _, variants, _ = offered(parts, variant, Filter(dict(section.where)))
+        kept = {known: one for known, one in variants.items() if known not in ADAPTED}
+        made.append(Caller(name, key, kept, narrowing(parts, variant, section.where)))
+    return made
+
+
+def narrowing(parts: Parts, variant: str | None = None, rule: Mapping[str, Any] | None = None) -> Narrow:
+    """Return what makes a variant for a request with a filter of its own, within a caller's rule."""
+    from graft.server.app import RELEASED
+
+    @lru_cache(maxsize=256)  # making one reads what the index holds
+    def made(model: str, asked: tuple[tuple[str, tuple[str, ...]], ...]) -> Variant:
+        where = narrowed(rule or {}, Filter(dict(asked)))
+        promoted = None if variant else current(parts.workspace)
+        if promoted is not None and model in (RELEASED, promoted.variant):
+            return released(parts, promoted, where)
+        return parts.variant(variant or default_variant(parts) if model == RELEASED else model, where=where)
+
+    def narrow(model: str, where: Filter) -> Variant:
+        return made(
+            model, tuple(sorted((key, tuple(sorted(values(one)))) for key, one in where.equals.items()))
+        )
+
+    return narrow
+
+
+def offered(
+    parts: Parts, variant: str | None = None, where: Filter | None = None
+) -> tuple[str, dict[str, Variant], dict[str, str]]:
+    """Return the name of the default variant, every variant that can answer now, and why the others cannot. `where` is
+    put into each."""
     found, missing = {}, {}
     for name in parts.config.evaluation.variants:
         try:
-            found[name] = parts.variant(name)
+            found[name] = parts.variant(name, where=where)
         except GraftError as error:
             missing[name] = str(error)
     promoted = None if variant else current(parts.workspace)
     if promoted is not None:
-        found[promoted.variant] = released(parts, promoted)
+        found[promoted.variant] = released(parts, promoted, where)
         missing.pop(promoted.variant, None)
         return promoted.variant, found, missing
     default = variant or default_variant(parts)
