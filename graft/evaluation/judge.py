@@ -71,7 +71,8 @@ class Judge:
             raise ValueError("a judge needs at least one vote")
         self._generator = generator
         self._cache = cache
-        self._decoding = {"max_tokens": max_tokens, "temperature": temperature}
+        self._max_tokens = max_tokens
+        self._temperature = temperature
         self._count = votes
         self._ask = ask
         self._known: dict[str, str] = {line["key"]: line["reply"] for line in read_lines(cache)}
@@ -157,8 +158,10 @@ class Judge:
         """Return a generation a prompt. A batch that fails is asked one by one, so that one bad prompt is one failure."""
         try:
             made: list[Generation | None] = list(
-                self._generator.generate(prompts, seed=seed, **self._decoding)
-            )  # type: ignore[arg-type]
+                self._generator.generate(
+                    prompts, max_tokens=self._max_tokens, temperature=self._temperature, seed=seed
+                )
+            )
         except BackendError as error:
             if len(prompts) > 1:
                 return [one for prompt in prompts for one in self._generate([prompt], seed)]
@@ -174,14 +177,8 @@ class Judge:
 
     def _key(self, task: Task, vote: int) -> str:
         prompt = [part for message in task.messages for part in (message.role, message.content)]
-        return content_hash(
-            "judge",
-            "1",
-            self._generator.fingerprint,
-            repr(sorted(self._decoding.items())),
-            str(vote),
-            *prompt,
-        )
+        decoding = f"{self._max_tokens} {self._temperature} {vote}"
+        return content_hash("judge", "1", self._generator.fingerprint, decoding, *prompt)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,220 @@
+"""label: people say of a sample of answers whether they are right and supported, blind to the variant that gave them.
+
+The sample is drawn from the last comparison and kept with the labels in the project ([evaluation] labels); what they
+make of the automatic figures stands in the comparison's report (verbs/labelled.py). Knows no form: a terminal or a page
+asks for the next item and hands back a label.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from graft.errors import ConfigError, NotBuilt
+from graft.evaluation.labels import (
+    SUPPORTED,
+    VERDICTS,
+    Draw,
+    Label,
+    Supported,
+    Verdict,
+    add_draw,
+    add_labels,
+    item_id,
+    read_labels,
+)
+from graft.evaluation.labels_draw import Candidate, draw
+from graft.evaluation.labels_scores import outcome
+from graft.evaluation.text import content
+from graft.records import from_dict
+from graft.types import Question, Row
+from graft.verbs.compare import held_out
+from graft.wiring.parts import Parts
+from graft.workspace import read_json
+
+MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One answer as its labeller sees it: no variant, no score. `passages` are (title, text) of what the model was shown,
+    in whose light `supported` is asked; `label` is what this annotator said of it before."""
+
+    item: str
+    question: str
+    before: tuple[str, ...]
+    answerable: bool
+    references: tuple[str, ...]
+    answer: str
+    passages: tuple[tuple[str, str], ...]
+    label: Label | None = None
+
+
+class Desk:
+    """One annotator's work on one draw. Every label is on disk when `save` returns; the same item may be labelled again."""
+
+    def __init__(
+        self,
+        path: Path,
+        drawn: Draw,
+        sheets: Mapping[str, Sheet],
+        annotator: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.path = path
+        self.annotator = annotator
+        self._clock = clock
+        self._sheets = sheets
+        self._order = [item.id for item in drawn.items]
+        kept = read_labels(path).by.get(annotator, {})
+        self._labels = {name: kept[name] for name in self._order if name in kept}
+
+    @property
+    def total(self) -> int:
+        """How many answers were drawn."""
+        return len(self._order)
+
+    @property
+    def done(self) -> int:
+        """How many of them this annotator has labelled."""
+        return len(self._labels)
+
+    def data(self) -> list[dict[str, Any]]:
+        """Return all sheets in the order of labelling, with the labels so far, as plain JSON values for a page."""
+        return [_as_data(self.sheet(name)) for name in self._order]
+
+    def sheet(self, item: str) -> Sheet:
+        """Return one sheet. Raises ConfigError for an item that was not drawn."""
+        known = self._sheets.get(item)
+        if known is None:
+            raise ConfigError(f"There is no item {item!r} in this draw.", "Reload the page.")
+        return replace(known, label=self._labels.get(item))
+
+    def next(self) -> Sheet | None:
+        """Return the first sheet without a label; None when all have one."""
+        return next((self.sheet(name) for name in self._order if name not in self._labels), None)
+
+    def save(self, item: str, verdict: str, supported: str = "") -> Label:
+        """Keep a label. Raises ConfigError for an item or a verdict that is none, or one that the item does not allow."""
+        sheet = self.sheet(item)
+        if verdict not in VERDICTS or supported not in SUPPORTED:
+            raise ConfigError(f"{verdict!r}, {supported!r} is no label.", f"Verdicts: {', '.join(VERDICTS)}.")
+        if verdict == "right" and not sheet.answerable:
+            raise ConfigError("The question has no answer, so none is right.", "Say declined or wrong.")
+        said: Verdict = verdict
+        rests: Supported = supported if sheet.passages and verdict in ("right", "wrong") else ""
+        label = Label(item, self.annotator, said, rests, self._clock().isoformat(timespec="seconds"))
+        add_labels(self.path, [label])
+        self._labels[item] = label
+        return label
+
+
+def label(
+    parts: Parts,
+    n: int = 60,
+    *,
+    annotator: str = "me",
+    fresh: bool = False,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Desk:
+    """Open the labelling of the last comparison's answers: `n` of them, evenly over the variants that can win.
+
+    A draw whose answers all stand is gone on with when it holds `n` or more, else extended; `fresh` draws anew with
+    another seed. Raises NotBuilt without a comparison of today's questions.
+    """
+    if not 1 <= n <= MOST:
+        raise ConfigError(
+            f"{n} items cannot be labelled.", f"Give a number from 1 to {MOST}; 50 to 100 is usual."
+        )
+    if not annotator.strip() or len(annotator) > 60:
+        raise ConfigError(
+            f"{annotator!r} is no name for an annotator.", "Give a short one, e.g. --annotator anna."
+        )
+    path = parts.root / parts.config.evaluation.labels
+    rows = _compared(parts)
+    sheets = {item_id(row): _sheet(question, row) for question, row, _ in rows}
+    known = read_labels(path).draw
+    stands = known is not None and all(item.id in sheets for item in known.items)
+    if known is not None and stands and not fresh and len(known.items) >= min(n, len(sheets)):
+        drawn = known
+    else:
+        seed = parts.config.project.seed if known is None else known.seed + fresh
+        drawn = draw([_candidate(*scored) for scored in rows], n, seed)
+        if known is None or drawn.id != known.id:
+            add_draw(path, drawn)
+    return Desk(path, drawn, sheets, annotator.strip(), clock)
+
+
+# --- the last comparison -----------------------------------------------------------------------------------------------
+
+_Scored = tuple[Question, Row, Mapping[str, float | None]]
+
+
+def _compared(parts: Parts) -> list[_Scored]:
+    """Return the rows of the last comparison that hold an answer, of the variants that can win, with their scores."""
+    latest = read_json(parts.workspace.latest)
+    if latest is None:
+        raise NotBuilt(
+            "Nothing has been compared yet, so there are no answers to label.", "Run graft compare."
+        )
+    folder = parts.workspace.comparisons / latest["key"]
+    shown = set((read_json(folder / "comparison.json") or {}).get("baselines", ()))
+    questions = {question.id: question for question in held_out(parts)[0]}
+    rows: list[_Scored] = []
+    for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        row = from_dict(Row, record)
+        if row.variant in shown or row.answer is None or row.status in {"error", "timeout"}:
+            continue
+        if row.question not in questions:
+            raise NotBuilt(
+                f"The last comparison asked {row.question!r}, which is no question any more.",
+                "Run graft compare.",
+            )
+        rows.append((questions[row.question], row, record["scores"]))
+    if not rows:
+        raise NotBuilt("The last comparison holds no answer to label.", "Run graft compare.")
+    return rows
+
+
+def _candidate(question: Question, row: Row, scores: Mapping[str, float | None]) -> Candidate:
+    said = outcome(question, scores.get("truthfulness")) or "unscored"
+    return Candidate(item_id(row), question.id, row.variant, question.stratum, said)
+
+
+def _sheet(question: Question, row: Row) -> Sheet:
+    assert row.answer is not None
+    return Sheet(
+        item_id(row),
+        question.text,
+        tuple(f"{turn.role}: {turn.content}" for turn in question.messages[:-1]),
+        question.answerable,
+        question.answers if question.answerable else (),
+        content(row.answer.text) or row.answer.text.strip(),
+        tuple(
+            (
+                " > ".join(part for part in (passage.document, passage.title, *passage.headings) if part),
+                passage.text,
+            )
+            for passage in row.answer.passages
+        ),
+    )
+
+
+def _as_data(sheet: Sheet) -> dict[str, Any]:
+    said = sheet.label
+    return {
+        "item": sheet.item,
+        "question": sheet.question,
+        "before": list(sheet.before),
+        "answerable": sheet.answerable,
+        "references": list(sheet.references),
+        "answer": sheet.answer,
+        "passages": [list(passage) for passage in sheet.passages],
+        "verdict": said.verdict if said else "",
+        "supported": said.supported if said else "",
+    }
