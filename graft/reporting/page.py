@@ -15,7 +15,8 @@ from importlib.resources import files
 from typing import Any
 
 from graft.decision.ownership import Ownership
-from graft.reporting import decided, measured
+from graft.decision.trust import Trust
+from graft.reporting import decided, measured, trusted
 from graft.reporting.data import Scores, as_script, browser_data, outcomes
 from graft.types import Comparison, Question, Recommendation, Row
 
@@ -35,6 +36,7 @@ def to_html(
     settings: Mapping[str, Any] | None = None,
     stages: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
     cost: Ownership | None = None,
+    trust: Trust | None = None,
 ) -> str:
     """Return the report as one self-contained HTML file.
 
@@ -56,6 +58,7 @@ def to_html(
         "FAILURES": decided.failures(recommendation, comparison),
         "SPEED": measured.speed(comparison, stages or {}, slots),
         "COST": decided.ownership(cost),
+        "TRUST": trusted.to_html(trust or Trust(), comparison.primary),
         "TRACE": decided.trace(recommendation),
         "CARDS": decided.metric_cards(comparison),
         "REPRODUCE": decided.reproduce(comparison, settings or {}),

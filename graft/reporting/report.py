@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from graft.decision.ownership import Ownership
+from graft.decision.trust import Trust
 from graft.records import to_dict
-from graft.reporting import shown
+from graft.reporting import shown, trusted
 from graft.reporting.page import to_html
 from graft.types import Comparison, Contrast, Estimate, Question, Recommendation, Row, Value
 from graft.workspace import write_text
@@ -41,14 +42,16 @@ def write_report(
     settings: Mapping[str, Any] | None = None,
     stages: Mapping[str, Sequence[Mapping[str, float]]] | None = None,
     cost: Ownership | None = None,
+    trust: Trust | None = None,
 ) -> Path:
     """Write rows.jsonl, report.md and report.html to the folder and return the path of the last.
 
     `rows[variant]` and `scores[variant][metric]` run along `questions`. `settings` are shown as they are; `stages` are
-    the timings of single questions by stage, in seconds (`Latencies.samples`); `cost` is what owning each variant costs.
+    the timings of single questions by stage, in seconds (`Latencies.samples`); `cost` is what owning each variant costs;
+    `trust` what labels and a judge say of the figures.
     """
     write_text(folder / "rows.jsonl", "".join(f"{line}\n" for line in _lines(rows, scores)))
-    write_text(folder / "report.md", to_markdown(comparison, recommendation, title=title))
+    write_text(folder / "report.md", to_markdown(comparison, recommendation, trust, title=title))
     page = to_html(
         comparison,
         recommendation,
@@ -59,6 +62,7 @@ def write_report(
         settings=settings,
         stages=stages,
         cost=cost,
+        trust=trust,
     )
     write_text(folder / "report.html", page)
     return folder / "report.html"
@@ -82,7 +86,9 @@ def _lines(rows: Mapping[str, Sequence[Row]], scores: Scores) -> Iterable[str]:
 # --- terminal --------------------------------------------------------------------------------------------------------
 
 
-def to_terminal(comparison: Comparison, recommendation: Recommendation) -> str:
+def to_terminal(
+    comparison: Comparison, recommendation: Recommendation, trust: Trust | None = None
+) -> str:
     """Return the table (means above their 95 % intervals), the strata, the verdict with its reasons, and the warnings."""
     metrics = shown.overview(comparison)
     intro = f"{comparison.questions} questions. {shown.long(comparison.primary)} decides. Below each mean its 95% interval."
@@ -98,6 +104,9 @@ def to_terminal(comparison: Comparison, recommendation: Recommendation) -> str:
     if comparison.strata:
         parts += [_by_stratum(comparison), ""]
     parts += [shown.verdict(recommendation), *_bullets(recommendation.reasons)]
+    told = trusted.lines(trust) if trust else []
+    if told:
+        parts += ["", trusted.basis(comparison.primary), *told]
     if comparison.warnings:
         parts += ["", "Warnings", *_bullets(comparison.warnings)]
     return "\n".join(parts)
@@ -164,7 +173,9 @@ def _bullets(texts: Iterable[str], most: int = _LONG) -> list[str]:
 # --- Markdown --------------------------------------------------------------------------------------------------------
 
 
-def to_markdown(comparison: Comparison, recommendation: Recommendation, *, title: str = "") -> str:
+def to_markdown(
+    comparison: Comparison, recommendation: Recommendation, trust: Trust | None = None, *, title: str = ""
+) -> str:
     """Return the verdict, the tables and the warnings as Markdown."""
     metrics = shown.overview(comparison)
     lines = [f"# {title or 'Comparison'}", "", f"**{shown.verdict(recommendation)}**", ""]
@@ -197,6 +208,7 @@ def to_markdown(comparison: Comparison, recommendation: Recommendation, *, title
             ["difference", "95% interval", "p (Holm)", "could have shown", "n"],
             [_difference(item) for item in family],
         )
+    lines += trusted.to_markdown(trust, comparison.primary) if trust else []
     if comparison.warnings:
         lines += ["", "## Warnings", "", *(f"- {_plain(warning)}" for warning in comparison.warnings)]
     lines += ["", "## How it was decided", "", "```text", *recommendation.trace, "```", ""]

@@ -7,7 +7,7 @@ other [decision] settings without asking any model. The same data and seed give 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from graft.decision import compare as comparing
 from graft.decision.explain import headroom_line
 from graft.decision.ownership import Ownership, ownership_lines
 from graft.decision.recommend import Limits, Values, recommend
+from graft.decision.trust import Trust
 from graft.errors import NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, fingerprint, read_questions
@@ -29,8 +30,14 @@ from graft.types import Comparison, Question, Recommendation, Row, Value, conten
 from graft.verbs.bills import bills
 from graft.verbs.causes import causes
 from graft.verbs.competitors import Field, competitors, run_key
+from graft.verbs.judging import judging
+from graft.verbs.labelled import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
+
+
+JUDGED = "judged_truthfulness"
+"""The one metric of a judge that may decide, where [evaluation] primary declares it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ class Measured:
     missing: Mapping[str, str]
     shown: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    trust: Trust = field(default_factory=Trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +64,17 @@ class Decided:
     recommendation: Recommendation
     report: Path
     rows: Path
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def text(self) -> str:
         """The table, the verdict with its reasons, and where the report lies."""
-        return f"{reporting.to_terminal(self.comparison, self.recommendation)}\n\nReport: {self.report}"
+        return f"{reporting.to_terminal(self.comparison, self.recommendation, self.trust)}\n\nReport: {self.report}"
 
     @property
     def markdown(self) -> str:
         """The same as Markdown."""
-        return reporting.to_markdown(self.comparison, self.recommendation)
+        return reporting.to_markdown(self.comparison, self.recommendation, self.trust)
 
     @property
     def trace(self) -> str:
@@ -78,6 +87,7 @@ class Decided:
         return {
             **comparison,
             "verdict": to_dict(self.recommendation),
+            "trust": to_dict(self.trust),
             "report": str(self.report),
             "rows": str(self.rows),
         }
@@ -86,7 +96,7 @@ class Decided:
 def compare(parts: Parts, *, progress: Progress) -> Decided:
     """Ask, score, compare, decide and write the report. Raises LeakError when a question is in the training data."""
     with parts.workspace.lock("compare"):
-        return _decide(parts, _measure(parts, progress))
+        return _decide(parts, _measure(parts, progress, ask=True))
 
 
 def recommend_again(parts: Parts, progress: Progress) -> Decided:
@@ -99,7 +109,7 @@ def recommend_again(parts: Parts, progress: Progress) -> Decided:
             if read_json(parts.workspace.run(run_key(answerer, questions)) / MANIFEST) is None:
                 raise NotBuilt(f"The run of {name} is out of date.", "Run graft compare.")
     with parts.workspace.lock("compare"):
-        return _decide(parts, _measure(parts, progress))
+        return _decide(parts, _measure(parts, progress, ask=False))
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -116,17 +126,27 @@ def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     return questions, tuple(f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings)
 
 
-def _measure(parts: Parts, progress: Progress) -> Measured:
+def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
     questions, warnings = held_out(parts)
     with competitors(parts, questions) as entered:
-        return _asked(parts, questions, warnings, entered, progress)
+        measured = _asked(parts, questions, entered, progress)
+    judged = judging(parts, questions, measured.rows, ask=ask, progress=progress)
+    scores = {
+        name: score(
+            questions, rows, evidence_text=parts.gold.text,
+            verdicts=None if judged.verdicts is None else judged.verdicts[name],
+        )
+        for name, rows in measured.rows.items()
+    }  # fmt: skip
+    told = (*warnings, *measured.warnings, *judged.warnings)
+    return replace(measured, scores=scores, warnings=told, trust=Trust(judge=judged.record))
 
 
 def _asked(
-    parts: Parts, questions: tuple[Question, ...], warnings: Sequence[str], entered: Field, progress: Progress
+    parts: Parts, questions: tuple[Question, ...], entered: Field, progress: Progress
 ) -> Measured:
     section = parts.config.evaluation
-    rows, scores, latencies = {}, {}, {}
+    rows, latencies = {}, {}
     for name, answerer in entered.answerers.items():
         folder = parts.workspace.run(run_key(answerer, questions))
         timed = 0 if name in entered.recorded else section.latency_questions
@@ -137,12 +157,11 @@ def _asked(
         latencies[name] = (
             read_latencies(folder) if timed else reported_latencies(rows[name], section.latency_questions)
         )
-        scores[name] = score(questions, rows[name], evidence_text=parts.gold.text)
     fingerprints = {name: answerer.fingerprint for name, answerer in entered.answerers.items()}
     fingerprints |= {"questions": fingerprint(questions), "index": parts.retrieval.index.fingerprint}
     notes = [f"{name} is not in the comparison: {why}" for name, why in entered.missing.items()]
-    told = (*warnings, *notes, *entered.warnings)
-    return Measured(questions, rows, scores, latencies, fingerprints, entered.missing, entered.shown, told)
+    told = (*notes, *entered.warnings)
+    return Measured(questions, rows, {}, latencies, fingerprints, entered.missing, entered.shown, told)
 
 
 # --- deciding --------------------------------------------------------------------------------------------------------
@@ -180,6 +199,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
             excluded=_mute(comparison, decision.max_declines),
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=found,
+        outcome=JUDGED if config.evaluation.primary == JUDGED else "truthfulness",
     )  # fmt: skip
     told = headroom_line(comparison)
     recommendation = replace(
@@ -188,6 +208,13 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         trace=(*recommendation.trace, *told, *ownership_lines(owned)),
     )
     beyond = _beyond(measured, comparison, recommendation, decision)
+    labels = labelled(
+        parts.root / config.evaluation.labels, questions, measured.rows, measured.scores,
+        draws=config.evaluation.draws, seed=config.project.seed,
+    )  # fmt: skip
+    if labels is not None:
+        beyond = (*beyond, *overruled(labels, recommendation.variant), *labels.warnings)
+        measured = replace(measured, trust=replace(measured.trust, labels=labels))
     comparison = replace(comparison, warnings=(*beyond, *comparison.warnings))
     return _written(parts, measured, comparison, recommendation, owned)
 
@@ -247,11 +274,12 @@ def _written(
         repr(parts.config.evaluation),
     )
     folder = parts.workspace.comparisons / key
-    decided = Decided(comparison, recommendation, folder / "report.html", folder / "rows.jsonl")
+    trust = measured.trust
+    decided = Decided(comparison, recommendation, folder / "report.html", folder / "rows.jsonl", trust)
     reporting.write_report(
         folder, comparison, recommendation, rows=measured.rows, questions=measured.questions, scores=measured.scores,
         title=parts.config.project.name or parts.root.name,
-        stages={name: sample.samples for name, sample in measured.latencies.items()}, cost=owned,
+        stages={name: sample.samples for name, sample in measured.latencies.items()}, cost=owned, trust=trust,
     )  # fmt: skip
     write_json(folder / "comparison.json", decided.to_json())
     latest = {"key": key, "kind": recommendation.kind, "variant": recommendation.variant,
