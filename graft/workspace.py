@@ -4,13 +4,15 @@ Presence of a `manifest.json` means "complete": it is written after everything i
 kill at any moment leaves either the old state or the new. Knows where things lie; nothing of what they mean.
 
     .graft/
-      index/           the store, and manifest.json {document id: fingerprint}
-      cache/           embeddings.sqlite (content hash → vector)
+      index/NAME/      a version of the index: its store, and version.json {the settings that made it}
+      index/current.json   which version is in service, and which ones were before
+      cache/           embeddings.sqlite (content hash → vector), documents.sqlite (content hash → parsed file)
       adapters/KEY/    a peft adapter, checkpoints while it trains, manifest.json
       adapters/tuned.json, hybrid.json   which of them is in use
       runs/KEY/        rows.jsonl (one line a question, appended as they come), manifest.json
       optimize/KEY/    tries.jsonl (one line a setting); index/, the indexes tried, removed when done
       comparisons/ID/  comparison.json, recommendation.json, report.html, rows.jsonl
+      gaps/            turns.jsonl, and the candidate examples of each turn
       releases/        NNNN.json, what was promoted; the newest is current
 """
 
@@ -23,11 +25,12 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from graft.errors import WorkspaceError
 
@@ -42,13 +45,18 @@ class Workspace:
 
     @property
     def index(self) -> Path:
-        """The store and its manifest."""
+        """The versions of the index, a folder each, and the pointer to the one in service."""
         return self.root / "index"
 
     @property
     def embeddings(self) -> Path:
         """The embedding cache (SQLite)."""
         return self.root / "cache" / "embeddings.sqlite"
+
+    @property
+    def parses(self) -> Path:
+        """The cache of parsed files (SQLite)."""
+        return self.root / "cache" / "documents.sqlite"
 
     @property
     def indexing(self) -> Path:
@@ -83,28 +91,47 @@ class Workspace:
         return self.root / "comparisons" / "latest.json"
 
     @property
+    def gaps(self) -> Path:
+        """The turns of the gap loop: turns.jsonl, and the candidate examples of each."""
+        return self.root / "gaps"
+
+    @property
+    def pending(self) -> Path:
+        """The documents of a turn that has no verdict yet: {"documents": [paths]}; gone once it has."""
+        return self.gaps / "pending.json"
+
+    @property
     def releases(self) -> Path:
         """All releases, one file each."""
         return self.root / "releases"
 
     @contextlib.contextmanager
-    def lock(self, stage: str) -> Iterator[None]:
-        """Hold the stage's lock; a second process that wants it gets a WorkspaceError at once. The operating system
-        frees it when the process dies, so a kill leaves no stale lock."""
+    def lock(self, stage: str, *, wait: float = 0.0) -> Iterator[None]:
+        """Hold the stage's lock; a second process that wants it gets a WorkspaceError, after `wait` seconds. The operating
+        system frees it when the process dies, so a kill leaves no stale lock."""
         path = self.root / f"{stage}.lock"
         with guard(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = path.open("w")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.close()
-            raise WorkspaceError(f"Another graft process is in stage {stage!r} of {self.root.parent}.",
-                                 "Wait for it, or stop it; finished work is kept.") from error  # fmt: skip
+        until = time.monotonic() + wait
+        while not _locked(handle):
+            if time.monotonic() >= until:
+                handle.close()
+                raise WorkspaceError(f"Another graft process is in stage {stage!r} of {self.root.parent}.",
+                                     "Wait for it, or stop it; finished work is kept.")  # fmt: skip
+            time.sleep(0.02)
         try:
             yield
         finally:
             handle.close()
+
+
+def _locked(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -102,7 +102,7 @@ def load_documents(
         problems += read.problems
         for document in read.documents:
             if document.id in documents:
-                problems.append(taken(document, documents[document.id].source))
+                problems.append(taken(document.id, document.source, documents[document.id].source))
             else:
                 documents[document.id] = document
     return Loaded(tuple(documents.values()), tuple(problems), scanned.skipped)
@@ -139,7 +139,7 @@ def read_files(
 def _loaded(
     found: Found, read: Future[Read] | None, loaders: Mapping[str, Loader], base: Path | None
 ) -> Loaded:
-    shown = _relative(found.path, base)
+    shown = source_of(found.path, base)
     made = read.result() if read is not None else _read_here(found, loaders)
     problems = (Problem(shown, *made.problem),) if made.problem else ()
     return Loaded(tuple(dataclasses.replace(document, source=shown) for document in made.documents), problems)
@@ -166,10 +166,10 @@ def _registered(loaders: Mapping[str, Loader]) -> dict[str, str]:
     return {suffix: known[type(loader)] for suffix, loader in loaders.items() if type(loader) in known}
 
 
-def taken(document: Document, first: str) -> Problem:
-    """The problem of a document whose id belongs to one that was read before, from the file `first`."""
-    reason = f"the document id {document.id!r} is already taken by {first}."
-    return Problem(document.source, reason, "Give it another id, or load their common folder.")
+def taken(name: str, source: str, first: str) -> Problem:
+    """The problem of a document in the file `source` whose id belongs to one that was read before, in `first`."""
+    reason = f"the document id {name!r} is already taken by {first}."
+    return Problem(source, reason, "Give it another id, or load their common folder.")
 
 
 def scan(
@@ -239,7 +239,7 @@ def _examined(path: Path, name: str, base: Path | None, max_bytes: int) -> Found
         return None
     refused = _refused(name, info, max_bytes)
     if refused:
-        return Problem(_relative(path, base).encode("utf-8", "replace").decode(), *refused)
+        return Problem(source_of(path, base).encode("utf-8", "replace").decode(), *refused)
     stamp = f"{info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino}"
     return Found(name, path, info.st_mtime, info.st_size, info.st_ctime, stamp)
 
@@ -288,7 +288,8 @@ def _walk(root: Path) -> Iterator[tuple[Path, str, Path]]:
                     yield path, below.as_posix(), real
 
 
-def _relative(path: Path, base: Path | None) -> str:
+def source_of(path: Path, base: Path | None) -> str:
+    """Return a path as documents name it: relative to `base` where it lies below."""
     inside = base is not None and path.is_relative_to(base)
     return (path.relative_to(base) if base is not None and inside else path).as_posix()
 

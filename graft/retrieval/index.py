@@ -2,14 +2,14 @@
 
 The store itself remembers what each document was indexed from; there is no second book to disagree with it. Every
 commit replaces whole documents atomically, so a build that was killed is finished by the next one, and ends where an
-undisturbed build would have. Searching is `search.py`'s business.
+undisturbed build would have. Searching is `search.py`'s business, finding out what changed is `library.py`'s.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
@@ -19,6 +19,7 @@ import numpy as np
 from graft.errors import DataError
 from graft.protocols import Chunker, Embedder, Matrix, Progress, Store, Vector
 from graft.retrieval.cache import EmbeddingCache
+from graft.retrieval.library import Corpus
 from graft.types import Chunk, Document, content_hash
 from graft.workspace import Workspace
 
@@ -58,51 +59,94 @@ class _Plan:
     """Those whose vectors another embedder made."""
 
 
-class Index:
-    """A store, and how documents get into it."""
+class Held:
+    """A Corpus of documents in memory. Raises DataError when two share an id."""
 
-    def __init__(self, workspace: Workspace, *, store: Store, embedder: Embedder, chunker: Chunker) -> None:
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._documents: dict[str, Document] = {}
+        for document in documents:
+            if document.id in self._documents:
+                raise DataError(
+                    f"Two documents have the id {document.id!r}.", "Give each document an id of its own."
+                )
+            self._documents[document.id] = document
+        self.fingerprints = {name: document.fingerprint for name, document in self._documents.items()}
+
+    def read(self, ids: Collection[str]) -> Iterator[Document]:
+        """Yield the documents of these ids."""
+        return (self._documents[name] for name in ids)
+
+
+class Index:
+    """A store, and how documents get into it. `name` tells the indexes of one workspace apart: two processes may update
+    two of them, but not one of them, at the same time."""
+
+    def __init__(
+        self, workspace: Workspace, *, store: Store, embedder: Embedder, chunker: Chunker, name: str = ""
+    ) -> None:
         self._workspace = workspace
         self._store = store
         self._embedder = embedder
         self._chunker = chunker
+        self._lock = f"index-{name}" if name else "index"
+        self._known: dict[str, str] | None = None
 
     @classmethod
-    def open(cls, workspace: Workspace, *, store: Store, embedder: Embedder, chunker: Chunker) -> Self:
+    def open(
+        cls, workspace: Workspace, *, store: Store, embedder: Embedder, chunker: Chunker, name: str = ""
+    ) -> Self:
         """Return the index of a workspace. Nothing is read or loaded yet."""
-        return cls(workspace, store=store, embedder=embedder, chunker=chunker)
+        return cls(workspace, store=store, embedder=embedder, chunker=chunker, name=name)
 
     @property
     def fingerprint(self) -> str:
         """Hash of what is indexed: every document with what its chunks and vectors were made from."""
         return content_hash(*(part for item in sorted(self._store.documents().items()) for part in item))
 
-    def plan(self, documents: Sequence[Document]) -> dict[str, int]:
+    def plan(self, documents: Corpus | Iterable[Document]) -> dict[str, int]:
         """Return how many documents an update would add, change, delete and leave, without loading a model."""
-        plan = self._plan(documents)
+        plan = self._plan(_corpus(documents).fingerprints, self._store.documents())
         counts = {"added": len(plan.added), "changed": len(plan.changed), "deleted": len(plan.deleted)}
         return {**counts, "unchanged": len(plan.states) - counts["added"] - counts["changed"]}
 
-    def update(self, documents: Sequence[Document], progress: Progress) -> IndexReport:
+    def update(
+        self,
+        documents: Corpus | Iterable[Document],
+        progress: Progress,
+        *,
+        only: Collection[str] | None = None,
+        wait: float = 0.0,
+    ) -> IndexReport:
         """Make the store hold exactly these documents.
 
-        Raises DataError when two share an id, WorkspaceError when another process is indexing or the disk is full.
+        `only` names the documents that can have changed since this object's last update, so that the work is
+        proportional to them and not to the index. `wait`: seconds to wait for another process that is indexing. Raises
+        DataError when two share an id, WorkspaceError when another process is indexing or the disk is full.
         """
-        with self._workspace.lock("index"):
-            plan = self._plan(documents)
+        corpus = _corpus(documents)
+        with self._workspace.lock(self._lock, wait=wait):
+            if only is None or self._known is None:
+                only, self._known = None, self._store.documents()
+            known, self._known = self._known, None  # forgotten when this update fails halfway
+            plan = self._plan(corpus.fingerprints, known, only)
             run = _Update(self._store, self._embedder, self._chunker, self._workspace, plan, progress)
             run.remove()
-            todo = {*plan.added, *plan.changed}
-            run.write([document for document in documents if document.id in todo])
+            run.write(corpus.read([*plan.added, *plan.changed]))
             run.finish()
-        stored = self._store.documents()
+            for name in plan.deleted:
+                del known[name]
+            known |= {name: plan.states[name] for name in (*plan.added, *plan.changed)}
+            for name in run.empty:
+                known.pop(name, None)
+            self._known = known
         added = [name for name in plan.added if name not in run.empty]
+        total = len(corpus.fingerprints)
         return IndexReport(
-            documents=len(stored),
+            documents=len(known),
             added=len(added),
             changed=len(plan.changed),
             deleted=len(plan.deleted),
-            unchanged=len(plan.states) - len(plan.added) - len(plan.changed),
+            unchanged=total - len(plan.added) - len(plan.changed),
             empty=len(run.empty),
             chunks=len(self._store),
             embedded=run.counts["embedded"],
@@ -110,27 +154,28 @@ class Index:
             seconds={stage: round(run.seconds[stage], 4) for stage in ("chunk", "embed", "store")},
         )
 
-    def _plan(self, documents: Sequence[Document]) -> _Plan:
-        states: dict[str, str] = {}
-        for document in documents:
-            if document.id in states:
-                raise DataError(
-                    f"Two documents have the id {document.id!r}.", "Give each document an id of its own."
-                )
-            states[document.id] = self._state(document)
-        known = self._store.documents()
+    def _plan(
+        self, prints: Mapping[str, str], known: Mapping[str, str], only: Collection[str] | None = None
+    ) -> _Plan:
+        wanted = prints if only is None else {name: prints[name] for name in sorted(only) if name in prints}
+        stored = known if only is None else {name: known[name] for name in only if name in known}
+        states = {name: self._state(fingerprint) for name, fingerprint in wanted.items()}
         embedder = self._embedder.fingerprint
         return _Plan(
             states,
             added=[name for name in states if name not in known],
             changed=[name for name in states if name in known and known[name] != states[name]],
-            deleted=sorted(name for name in known if name not in states),
-            foreign=sorted(name for name, state in known.items() if state.split(":")[0] != embedder),
+            deleted=sorted(name for name in stored if name not in states),
+            foreign=sorted(name for name, state in stored.items() if state.split(":")[0] != embedder),
         )
 
-    def _state(self, document: Document) -> str:
+    def _state(self, fingerprint: str) -> str:
         """Return what a document is stored with: the embedder, then the hash of text, metadata and chunker."""
-        return f"{self._embedder.fingerprint}:{content_hash(document.fingerprint, self._chunker.fingerprint)}"
+        return f"{self._embedder.fingerprint}:{content_hash(fingerprint, self._chunker.fingerprint)}"
+
+
+def _corpus(documents: Corpus | Iterable[Document]) -> Corpus:
+    return documents if isinstance(documents, Corpus) else Held(documents)
 
 
 class _Update:
@@ -160,9 +205,9 @@ class _Update:
             self._store.replace(dict.fromkeys(gone, ""), [], np.zeros((0, 0), dtype=np.float32))
             self.seconds["store"] += time.perf_counter() - started
 
-    def write(self, documents: Sequence[Document]) -> None:
+    def write(self, documents: Iterable[Document]) -> None:
         """Chunk, embed and store, a batch of documents a commit."""
-        done, total = 0, len(documents)
+        done, total = 0, len(self._plan.added) + len(self._plan.changed)
         self._progress("index", done, total)
         for batch in self._batches(documents):
             size = len(batch)
@@ -185,7 +230,7 @@ class _Update:
         self._store.optimize()
         self.seconds["store"] += time.perf_counter() - started
 
-    def _batches(self, documents: Sequence[Document]) -> Iterator[list[tuple[Document, list[Chunk]]]]:
+    def _batches(self, documents: Iterable[Document]) -> Iterator[list[tuple[Document, list[Chunk]]]]:
         batch: list[tuple[Document, list[Chunk]]] = []
         size = 0
         for document in documents:
