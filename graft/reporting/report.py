@@ -86,9 +86,7 @@ def _lines(rows: Mapping[str, Sequence[Row]], scores: Scores) -> Iterable[str]:
 # --- terminal --------------------------------------------------------------------------------------------------------
 
 
-def to_terminal(
-    comparison: Comparison, recommendation: Recommendation, trust: Trust | None = None
-) -> str:
+def to_terminal(comparison: Comparison, recommendation: Recommendation, trust: Trust | None = None) -> str:
     """Return the table (means above their 95 % intervals), the strata, the verdict with its reasons, and the warnings."""
     metrics = shown.overview(comparison)
     intro = f"{comparison.questions} questions. {shown.long(comparison.primary)} decides. Below each mean its 95% interval."

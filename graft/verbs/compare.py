@@ -142,9 +142,7 @@ def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
     return replace(measured, scores=scores, warnings=told, trust=Trust(judge=judged.record))
 
 
-def _asked(
-    parts: Parts, questions: tuple[Question, ...], entered: Field, progress: Progress
-) -> Measured:
+def _asked(parts: Parts, questions: tuple[Question, ...], entered: Field, progress: Progress) -> Measured:
     section = parts.config.evaluation
     rows, latencies = {}, {}
     for name, answerer in entered.answerers.items():
