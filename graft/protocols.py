@@ -83,6 +83,19 @@ class Embedder(Protocol):
         """Return float32 [len(texts), dimension], rows of unit length, in the order of `texts`."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """How a store searches what it holds: `search` in its own words ("exact", say), `recall` of the 10 nearest vectors
+    against computing every product, on `sample` stored vectors (None where it was not measured), and what it takes."""
+
+    rows: int
+    disk_bytes: int
+    memory_bytes: int
+    search: str
+    recall: float | None = None
+    sample: int = 0
+
+
 @runtime_checkable
 class Store(Protocol):
     """Holds chunks with their vectors and searches them by vector and by words. `replace` is atomic: a kill at any
@@ -109,6 +122,9 @@ class Store(Protocol):
 
     def chunks(self, documents: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Yield the stored chunks of the documents (all when None), by document then start."""
+
+    def health(self) -> StoreHealth:
+        """Return how the store searches, and how well; may take a second."""
 
     def __len__(self) -> int: ...
 

@@ -1,33 +1,38 @@
-"""Chunks in a LanceDB table on disk: BM25 by its full-text index, exact dense search over vectors held in memory.
+"""Chunks in one LanceDB table on disk: the only truth. Searched in memory, exactly, while the vectors fit `memory_mb`.
 
-Each write is one commit of the table, each reader works on one committed version and notices a newer one by a look at
-the manifest (0.1 ms). Measured on one core at 20,000 x 384: exact dense search with numpy 0.7 ms, LanceDB's own flat
-scan 12.9 ms; full text 2 ms. So vectors are resident while they fit `memory_mb`, and scanned on disk beyond it.
+Each write is one commit of the table, each reader works on one committed version (lance_snapshot.py) and notices a newer
+one by a look at the manifest (0.1 ms). Words and vectors are searched in memory because LanceDB's own queries cost 2–6 ms
+(full text) and 13 ms (a scan of 20,000 vectors) against 0.3 and 0.4 ms; what a row's words are is stored beside its
+vector. Beyond the budget vectors are held as 8-bit copies, and beyond that LanceDB's index on disk finds them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from graft.backends.lance_rows import Snapshot, among, dimension_of, narrowed, schema_of, to_rows
+from graft.backends import lance_disk
+from graft.backends.bm25_index import tokens
+from graft.backends.lance_rows import among, dimension_of, schema_of, to_rows
+from graft.backends.lance_snapshot import Snapshot, Tier
+from graft.backends.vector_index import bytes_per_row
 from graft.errors import BackendError, DataError, WorkspaceError
-from graft.protocols import Filter, Matrix, Vector
+from graft.protocols import Filter, Matrix, StoreHealth, Vector
 from graft.types import Chunk
-from graft.workspace import write_text
 
-_TABLE = "chunks-2"  # the number is the schema's: a table with another one is not read, and built anew
-_SETTLED = "settled-version"
-# BM25 statistics of rows written after the index, and of deleted ones, differ a little from those of a fresh index.
-# Below this many rows the index is made anew after an update (0.3 s for 20,000), which is exact; above, it is extended.
-_REINDEX_ROWS = 100_000
+_TABLE = "chunks-3"  # the number is the schema's: a table with another one is not read, and built anew
+# Compacting rewrites the table (1 s for 100,000 chunks), so it waits until this many commits lie side by side.
+_MOST_FRAGMENTS = 32
+_MOST_VERSIONS = 256
 # Versions that a slower reader may still have open are kept for a while.
 _KEEP_VERSIONS = timedelta(minutes=30)
 
@@ -37,18 +42,21 @@ class LanceStore:
 
     @dataclass(frozen=True, slots=True)
     class Options:
-        """`memory_mb`: how much the resident vectors may take. `language`: the stemmer of the full-text index.
-
-        `stop_words` keeps words like "how" and "can" in it: in questions to a help desk they carry meaning.
+        """`memory_mb`: how much the vectors may take in memory. In full they take 5 bytes a number and are searched
+        exactly; as 8-bit copies 1 byte. `vectors`: "auto" takes the best that fits, "int8" never more than copies, "disk"
+        none. `language`: the stemmer for words. `stop_words` keeps words like "how" and "can": in questions to a help
+        desk they carry meaning (nDCG@10 of BM25 on COVID-FAQ 71.9 with, 67.0 without them; on CISI 35.9 and 40.2).
         """
 
         memory_mb: int = 512
+        vectors: Literal["auto", "int8", "disk"] = "auto"
         language: str = "English"
         stop_words: bool = True
 
     def __init__(self, folder: Path, options: Options | None = None) -> None:
         self._folder = folder
         self._options = options or self.Options()
+        self._words = partial(tokens, language=self._options.language, stop_words=self._options.stop_words)
         self._lock = threading.RLock()
         self._connection: Any = None
         self._head: Any = None
@@ -66,25 +74,29 @@ class LanceStore:
                 if table is not None and documents:
                     table.delete(among("document", documents))
                 return
-            unusable = table is None or (table.count_rows() == 0 and not table.list_indices())
-            if unusable or dimension_of(table) != vectors.shape[1]:
+            if table is None or dimension_of(table.schema) != vectors.shape[1]:
                 table = self._created(vectors.shape[1], documents)
+            rows = to_rows(documents, chunks, vectors, self._words, table.schema)
+            # Looking first pays: among 100,000 rows an addition costs 1.4 ms, a merge 120.
+            if table.count_rows(among("document", documents)) == 0:
+                table.add(rows)
+                return
             merge = table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             merge.when_not_matched_by_source_delete(among("document", documents))
-            merge.execute(to_rows(documents, chunks, vectors, table.schema))
+            merge.execute(rows)
 
     def optimize(self) -> None:
-        """Compact the files, drop old versions and settle the full-text index."""
+        """Compact the files when there are many, and bring the index on disk up to date where one is needed."""
         with self._lock, _guarded(self._folder):
             table = self._latest()
-            settled = self._folder / _SETTLED
-            if table is None or (settled.exists() and settled.read_text() == str(table.version)):
+            if table is None:
                 return
-            table.optimize(cleanup_older_than=_KEEP_VERSIONS)
-            if table.count_rows() <= _REINDEX_ROWS:
-                self._index_text(table)
-            table.checkout_latest()
-            write_text(settled, str(table.version))
+            if table.stats()["fragment_stats"]["num_fragments"] > _MOST_FRAGMENTS:
+                table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+            elif len(table.list_versions()) > _MOST_VERSIONS:
+                table.cleanup_old_versions(_KEEP_VERSIONS)
+            if self._tier(table) == "disk":
+                lance_disk.settle(table, self._folder)
 
     def documents(self) -> dict[str, str]:
         """Return document id → the fingerprint it was stored with."""
@@ -96,39 +108,46 @@ class LanceStore:
         return dict(sorted(zip(rows["document"].to_pylist(), rows["state"].to_pylist(), strict=True)))
 
     def search_dense(self, vector: Vector, k: int, where: Filter | None = None) -> list[tuple[Chunk, float]]:
-        """Return at most `k` chunks by descending inner product; exact."""
+        """Return at most `k` chunks by descending inner product."""
         held = self._snapshot()
-        if held is None or k <= 0 or held.denies_all(where):
+        if held is None or k <= 0:
             return []
-        query = np.asarray(vector, dtype=np.float32)
-        if held.vectors is not None:
-            return held.nearest(query, k, where)
         with _guarded(self._folder):
-            found = held.table.search(query, vector_column_name="vector").distance_type("dot").limit(k)
-            return held.read(narrowed(found, where), "_distance", lambda distance: 1 - distance, k)
+            return held.nearest(np.asarray(vector, dtype=np.float32), k, where)
 
     def search_text(self, query: str, k: int, where: Filter | None = None) -> list[tuple[Chunk, float]]:
         """Return at most `k` chunks by descending BM25; those that share no word with the query are left out."""
         held = self._snapshot()
-        if held is None or k <= 0 or held.denies_all(where):
+        if held is None or k <= 0:
             return []
-        from lancedb.query import MatchQuery
-
-        with _guarded(self._folder):
-            # A few more than asked for, so that ties at the end are cut by id and not by where they lie on disk.
-            found = held.table.search(MatchQuery(query, "searchable"), query_type="fts").limit(k + 16)
-            return held.read(narrowed(found, where), "_score", float, k)
+        return held.matching(self._words(query), k, where)
 
     def chunks(self, documents: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Yield the stored chunks, by document then start."""
         held = self._snapshot()
         if held is not None:
-            wanted = None if documents is None else set(documents)
-            yield from (held.chunk(row) for row in held.ordered(wanted))
+            yield from held.ordered(documents)
+
+    def health(self) -> StoreHealth:
+        """Return how vectors are searched, and the recall measured on stored ones: now, where they are in memory; when
+        the index was built, where it lies on disk."""
+        held = self._snapshot()
+        if held is None:
+            return StoreHealth(0, 0, 0, "empty")
+        with _guarded(self._folder):
+            size = sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+            if held.vectors is None:
+                effort = lance_disk.effort_in(self._folder)
+                return StoreHealth(len(held), size, held.nbytes, held.tier, effort.recall, lance_disk.SAMPLE)
+            queries, truth = lance_disk.sample(held.table)
+            found = [held.nearest_addresses(query, lance_disk.DEPTH + 1) for query in queries]
+        reached = lance_disk.recall(found, truth)
+        return StoreHealth(len(held), size, held.nbytes, held.tier, reached, len(queries))
 
     def __len__(self) -> int:
-        held = self._snapshot()
-        return 0 if held is None else len(held.ids)
+        with self._lock, _guarded(self._folder):
+            table = self._latest()
+            return 0 if table is None else int(table.count_rows())
 
     def _latest(self) -> Any:
         """Return the table at its newest version, or None before the first write. Call with the lock held."""
@@ -142,7 +161,6 @@ class LanceStore:
         return self._head
 
     def _connect(self) -> Any:
-        """Return the one connection: its session keeps the parts of the full-text index that were read."""
         if self._connection is None:
             import lancedb
 
@@ -150,7 +168,7 @@ class LanceStore:
         return self._connection
 
     def _snapshot(self) -> Snapshot | None:
-        """Return what is stored now, read again only when a newer version was committed."""
+        """Return what is stored now: what is held, brought up to date when a newer version was committed."""
         with self._lock, _guarded(self._folder):
             table = self._latest()
             if table is None:
@@ -159,11 +177,26 @@ class LanceStore:
             if self._held is None or self._held.version != version:
                 fixed = self._connect().open_table(_TABLE)
                 fixed.checkout(version)
-                self._held = Snapshot(fixed, version, self._options.memory_mb * 2**20)
+                tier = self._tier(fixed)
+                newer = None if self._held is None else self._held.advanced(fixed, version, tier)
+                if newer is None:
+                    self._held = None  # so that two are never in memory at once
+                    newer = Snapshot.load(fixed, version, tier, lance_disk.effort_in(self._folder))
+                self._held = newer
             return self._held
 
+    def _tier(self, table: Any) -> Tier:
+        """Return where the vectors of a table are searched."""
+        rows, dimension, allowed = table.count_rows(), dimension_of(table.schema), self._options.vectors
+        budget = self._options.memory_mb * 2**20
+        if allowed == "auto" and rows * bytes_per_row(dimension, full=True) <= budget:
+            return "exact"
+        if allowed != "disk" and rows * bytes_per_row(dimension, full=False) <= budget:
+            return "int8"
+        return "disk"
+
     def _created(self, dimension: int, documents: Mapping[str, str]) -> Any:
-        """Return a new empty table with its full-text index. Raises DataError when that would lose documents."""
+        """Return a new empty table. Raises DataError when that would lose documents."""
         kept = [name for name in self.documents() if name not in documents]
         if kept:
             message = (
@@ -171,24 +204,10 @@ class LanceStore:
             )
             raise DataError(message, "Embed all documents with the same embedder.")
         self._folder.mkdir(parents=True, exist_ok=True)
-        # A kill between these two steps leaves an empty table without an index; the next write begins here again.
         mode = "overwrite" if (self._folder / f"{_TABLE}.lance").exists() else "create"
-        self._head = self._connect().create_table(_TABLE, schema=schema_of(dimension), mode=mode)
-        self._index_text(self._head)
+        schema = schema_of(dimension, secrets.token_hex(8))
+        self._head = self._connect().create_table(_TABLE, schema=schema, mode=mode)
         return self._head
-
-    def _index_text(self, table: Any) -> None:
-        from lancedb.index import FTS
-
-        # ICU segments Chinese and Japanese, which the simple tokenizer takes for words of forty letters: nDCG@10 on
-        # Chinese XQuAD 96.5 instead of 11.7. Without stop words, nDCG@10 falls on COVID-FAQ from 71.9 to 67.0 (hybrid
-        # 82.8 to 78.7), rises on CISI from 35.9 to 40.2 and stays on NFCorpus (32.3, 32.4): they are kept.
-        config = FTS(
-            base_tokenizer="icu",
-            language=self._options.language,
-            remove_stop_words=not self._options.stop_words,
-        )
-        table.create_index("searchable", config=config, replace=True)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from graft.errors import BackendError, DataError
-from graft.protocols import Filter, Matrix, Vector
+from graft.protocols import Filter, Matrix, StoreHealth, Vector
 from graft.records import from_dict, to_dict
 from graft.types import Chunk, Generation, Message, Usage, content_hash
 from graft.workspace import guard, write_text
@@ -172,6 +172,12 @@ class MemoryStore:
         """Yield the stored chunks, by document then start."""
         wanted = None if documents is None else set(documents)
         yield from (chunk for chunk in self._read().chunks if wanted is None or chunk.document in wanted)
+
+    def health(self) -> StoreHealth:
+        """Return how the store searches: always by computing every product."""
+        held = self._read()
+        size = self._path.stat().st_size if self._path is not None and self._path.exists() else 0
+        return StoreHealth(len(held.chunks), size, held.vectors.nbytes, "exact", 1.0)
 
     def __len__(self) -> int:
         return len(self._read().chunks)

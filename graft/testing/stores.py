@@ -70,6 +70,14 @@ class StoreConformance:
         made = make_store()
         assert (len(made), made.documents(), list(made.chunks())) == (0, {}, [])
         assert self.found(made, "anything") == {"dense": [], "text": []}
+        assert made.health().rows == 0
+
+    def test_says_how_it_searches(self, store: Store) -> None:
+        """Health counts what is stored and what it takes."""
+        health = store.health()
+        assert (health.rows, bool(health.search)) == (4, True)
+        assert health.recall is None or 0 <= health.recall <= 1
+        assert min(health.disk_bytes, health.memory_bytes) >= 0
 
     def test_returns_whole_chunks(self, store: Store) -> None:
         """What comes back equals what went in: span, title, headings, page, metadata."""

@@ -32,7 +32,15 @@ def _index(parts: Parts) -> dict[str, Any]:
     stale = any(changes.get(key) for key in ("added", "changed", "deleted"))
     unreadable = [f"{problem.path}: {problem.reason}" for problem in loaded.problems]
     advice = "stale: run graft build" if stale else "up to date"
-    return {"state": advice, "chunks": len(parts.retrieval.store), **changes, "unreadable": unreadable}
+    return {"state": advice, **_search(parts), **changes, "unreadable": unreadable}
+
+
+def _search(parts: Parts) -> dict[str, Any]:
+    """Return what the store holds and how well it finds the nearest: exact, or with the recall that was measured."""
+    health = parts.retrieval.store.health()
+    sizes = {"disk_mb": round(health.disk_bytes / 2**20, 1), "memory_mb": round(health.memory_bytes / 2**20, 1)}
+    recall = {} if health.recall is None else {"recall@10 against exact": health.recall}
+    return {"chunks": health.rows, "search": health.search, **recall, **sizes}
 
 
 def _adapters(parts: Parts) -> dict[str, Any]:
