@@ -95,6 +95,11 @@ class Catalogue:
         found = [problem for entry in self.entries.values() for problem in entry.problems]
         return (*self._refused.values(), *found, *self._taken)
 
+    @property
+    def keys(self) -> list[bytes]:
+        """What the parse cache holds these files under."""
+        return [entry.key for entry in self.entries.values()]
+
     def read(self, ids: Collection[str]) -> Iterator[Document]:
         """Yield the documents of these ids, file by file."""
         wanted: dict[str, set[str]] = defaultdict(set)
