@@ -19,11 +19,13 @@ from graft.types import Answer, Message
 from graft.workspace import FOLDER, Workspace
 
 if TYPE_CHECKING:
+    from graft.decision.trust import Labelled
     from graft.verbs.advise import Advised
     from graft.verbs.build import BuildReport
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
     from graft.verbs.init import Outcome
+    from graft.verbs.label import Desk
     from graft.verbs.plan import QuestionPlan
     from graft.verbs.questions import Imported
     from graft.verbs.release import Release
@@ -117,6 +119,26 @@ class Project:
         from graft.verbs.plan import plan_questions
 
         return plan_questions(self.parts, difference)
+
+    def label(self, items: int = 60, *, annotator: str = "me", fresh: bool = False) -> Desk:
+        """Draw answers of the last comparison for people to label, or go on with what was drawn."""
+        from graft.verbs.label import label
+
+        return label(self.parts, items, annotator=annotator, fresh=fresh)
+
+    def label_page(
+        self, desk: Desk, *, port: int = 0, announce: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Serve a page for labelling to this machine until interrupted. `announce` gets its address."""
+        from graft.verbs.label_page import label_page
+
+        label_page(self.parts, desk, port=port, announce=announce)
+
+    def labels(self) -> Labelled:
+        """Return what the labels so far make of the last comparison: debiased rates and kappa; no model is asked."""
+        from graft.verbs.label import said
+
+        return said(self.parts)
 
     def recommend(self) -> Decided:
         """Decide again from the last comparison under today's [decision] settings; no model is asked."""

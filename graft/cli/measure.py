@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,36 @@ def check(
     show_result(found, lambda checked: checked.markdown if markdown else checked.text, as_json)
     if not found.passed:
         raise typer.Exit(1)
+
+
+@app.command()
+@reported
+def label(
+    folder: Folder = HERE,
+    items: Annotated[int, typer.Option("-n", "--items", help="How many answers to draw.")] = 60,
+    annotator: Annotated[str, typer.Option(help="Your name: two annotators label the same draw.")] = "me",
+    web: Annotated[bool, typer.Option("--web", help="Label on a page of this machine.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Draw anew; labels stay in the file.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Only say what the labels so far make of the figures.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say of a sample of answers whether they are right, blind to the variant; debias the automatic rates with it."""
+    from graft.reporting.trusted import labels_text
+
+    project = open_project(folder)
+    if not report:
+        desk = project.label(items, annotator=annotator, fresh=fresh)
+        if web:
+            project.label_page(desk, port=port, announce=print)
+        else:
+            from graft.cli.label_form import label_in_terminal
+
+            label_in_terminal(desk, input, print)
+        print(f"{desk.done} of {desk.total} labelled, kept in {desk.path}.", file=sys.stderr)
+    show_result(project.labels(), labels_text, as_json)
 
 
 @questions.command("import")
