@@ -8,12 +8,13 @@ asks for the next item and hands back a label.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from graft.decision.trust import Labelled
 from graft.errors import ConfigError, NotBuilt
 from graft.evaluation.labels import (
     SUPPORTED,
@@ -21,7 +22,6 @@ from graft.evaluation.labels import (
     Draw,
     Label,
     Supported,
-    Verdict,
     add_draw,
     add_labels,
     item_id,
@@ -31,8 +31,9 @@ from graft.evaluation.labels_draw import Candidate, draw
 from graft.evaluation.labels_scores import outcome
 from graft.evaluation.text import content
 from graft.records import from_dict
-from graft.types import Question, Row
+from graft.types import Question, Row, Value
 from graft.verbs.compare import held_out
+from graft.verbs.labelled import labelled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json
 
@@ -105,9 +106,9 @@ class Desk:
             raise ConfigError(f"{verdict!r}, {supported!r} is no label.", f"Verdicts: {', '.join(VERDICTS)}.")
         if verdict == "right" and not sheet.answerable:
             raise ConfigError("The question has no answer, so none is right.", "Say declined or wrong.")
-        said: Verdict = verdict
         rests: Supported = supported if sheet.passages and verdict in ("right", "wrong") else ""
-        label = Label(item, self.annotator, said, rests, self._clock().isoformat(timespec="seconds"))
+        now = self._clock().isoformat(timespec="seconds")
+        label = Label(item, self.annotator, verdict, rests, now)
         add_labels(self.path, [label])
         self._labels[item] = label
         return label
@@ -135,27 +136,56 @@ def label(
             f"{annotator!r} is no name for an annotator.", "Give a short one, e.g. --annotator anna."
         )
     path = parts.root / parts.config.evaluation.labels
-    rows = _compared(parts)
-    sheets = {item_id(row): _sheet(question, row) for question, row, _ in rows}
+    answered = list(_compared(parts).answered())
+    if not answered:
+        raise NotBuilt("The last comparison holds no answer to label.", "Run graft compare.")
+    sheets = {item_id(row): _sheet(question, row) for question, row, _ in answered}
     known = read_labels(path).draw
     stands = known is not None and all(item.id in sheets for item in known.items)
     if known is not None and stands and not fresh and len(known.items) >= min(n, len(sheets)):
         drawn = known
     else:
         seed = parts.config.project.seed if known is None else known.seed + fresh
-        drawn = draw([_candidate(*scored) for scored in rows], n, seed)
+        drawn = draw([_candidate(*one) for one in answered], n, seed)
         if known is None or drawn.id != known.id:
             add_draw(path, drawn)
     return Desk(path, drawn, sheets, annotator.strip(), clock)
 
 
+def said(parts: Parts) -> Labelled:
+    """Return what the labels so far make of the last comparison's figures; no model is asked. Raises NotBuilt without a
+    comparison, or before anything was drawn."""
+    compared = _compared(parts)
+    found = labelled(
+        parts.root / parts.config.evaluation.labels, compared.questions, compared.rows, compared.scores,
+        draws=parts.config.evaluation.draws, seed=parts.config.project.seed,
+    )  # fmt: skip
+    if found is None:
+        raise NotBuilt("Nothing has been drawn for labelling yet.", "Run graft label.")
+    return found
+
+
 # --- the last comparison -----------------------------------------------------------------------------------------------
 
-_Scored = tuple[Question, Row, Mapping[str, float | None]]
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The last comparison's questions, and along them the rows and scores of the variants that can win."""
+
+    questions: tuple[Question, ...]
+    rows: Mapping[str, list[Row]]
+    scores: Mapping[str, dict[str, list[Value]]]
+
+    def answered(self) -> Iterator[tuple[Question, Row, float | None]]:
+        """Yield every row that holds an answer, with its question and its truthfulness."""
+        for name, rows in self.rows.items():
+            truths = self.scores[name].get("truthfulness", [Value(None)] * len(rows))
+            for question, row, truth in zip(self.questions, rows, truths, strict=True):
+                if row.answer is not None and row.status not in {"error", "timeout"}:
+                    yield question, row, truth.value
 
 
-def _compared(parts: Parts) -> list[_Scored]:
-    """Return the rows of the last comparison that hold an answer, of the variants that can win, with their scores."""
+def _compared(parts: Parts) -> _Compared:
     latest = read_json(parts.workspace.latest)
     if latest is None:
         raise NotBuilt(
@@ -163,27 +193,26 @@ def _compared(parts: Parts) -> list[_Scored]:
         )
     folder = parts.workspace.comparisons / latest["key"]
     shown = set((read_json(folder / "comparison.json") or {}).get("baselines", ()))
-    questions = {question.id: question for question in held_out(parts)[0]}
-    rows: list[_Scored] = []
-    for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        row = from_dict(Row, record)
-        if row.variant in shown or row.answer is None or row.status in {"error", "timeout"}:
+    questions = held_out(parts)[0]
+    rows: dict[str, list[Row]] = {}
+    scores: dict[str, dict[str, list[Value]]] = {}
+    for line in (folder / "rows.jsonl").read_text(encoding="utf-8").split("\n"):
+        record: dict[str, Any] = json.loads(line or "{}")
+        if record.get("variant", "") in {"", *shown}:
             continue
-        if row.question not in questions:
-            raise NotBuilt(
-                f"The last comparison asked {row.question!r}, which is no question any more.",
-                "Run graft compare.",
-            )
-        rows.append((questions[row.question], row, record["scores"]))
-    if not rows:
-        raise NotBuilt("The last comparison holds no answer to label.", "Run graft compare.")
-    return rows
+        rows.setdefault(record["variant"], []).append(from_dict(Row, record))
+        columns = scores.setdefault(record["variant"], {})
+        for metric, value in record["scores"].items():
+            columns.setdefault(metric, []).append(Value(value))
+    asked = [question.id for question in questions]
+    if any([row.question for row in answered] != asked for answered in rows.values()):
+        raise NotBuilt("The questions have changed since the last comparison.", "Run graft compare.")
+    return _Compared(questions, rows, scores)
 
 
-def _candidate(question: Question, row: Row, scores: Mapping[str, float | None]) -> Candidate:
-    said = outcome(question, scores.get("truthfulness")) or "unscored"
-    return Candidate(item_id(row), question.id, row.variant, question.stratum, said)
+def _candidate(question: Question, row: Row, truth: float | None) -> Candidate:
+    outcome_seen = outcome(question, truth) or "unscored"
+    return Candidate(item_id(row), question.id, row.variant, question.stratum, outcome_seen)
 
 
 def _sheet(question: Question, row: Row) -> Sheet:
