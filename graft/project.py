@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from graft.verbs.build import BuildReport
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
+    from graft.verbs.gap_turn import Turn
+    from graft.verbs.gaps import Gaps
     from graft.verbs.init import Outcome
     from graft.verbs.label import Desk
+    from graft.verbs.optimize import Optimized
     from graft.verbs.plan import QuestionPlan
     from graft.verbs.questions import Imported
     from graft.verbs.release import Release
@@ -119,6 +122,42 @@ class Project:
         from graft.verbs.plan import plan_questions
 
         return plan_questions(self.parts, difference)
+
+    def optimize(
+        self, *, minutes: float | None = None, write: bool = True, progress: Progress = quiet
+    ) -> Optimized:
+        """Search better [retrieval] settings on development questions; write them when the held-out ones agree."""
+        from graft.verbs.optimize import optimize
+
+        return optimize(self.parts, minutes=minutes, write=write, progress=progress)
+
+    def plan_optimize(self, *, minutes: float | None = None) -> dict[str, Any]:
+        """Say what `optimize` would search, and on what."""
+        from graft.verbs.optimize import plan
+
+        return plan(self.parts, minutes=minutes)
+
+    def gaps(
+        self,
+        *,
+        variant: str | None = None,
+        burn: float | None = None,
+        out: str | Path | None = None,
+        force: bool = False,
+        progress: Progress = quiet,
+    ) -> Gaps:
+        """Find where a variant fails on the development questions; write proposals for review. `burn` first takes that
+        share of the held-out questions out of the measurement for good."""
+        from graft.verbs.gaps import gaps
+
+        file = Path(out) if out else None
+        return gaps(self.parts, variant=variant, burn_share=burn, out=file, force=force, progress=progress)
+
+    def apply_gaps(self, file: str | Path, *, metric: str = "utility", progress: Progress = quiet) -> Turn:
+        """Train on the reviewed proposals, measure on held-out questions, and keep it only if `metric` is better."""
+        from graft.verbs.gap_turn import apply
+
+        return apply(self.parts, Path(file), metric=metric, progress=progress)
 
     def label(self, items: int = 60, *, annotator: str = "me", fresh: bool = False) -> Desk:
         """Draw answers of the last comparison for people to label, or go on with what was drawn."""

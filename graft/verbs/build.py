@@ -28,6 +28,7 @@ from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
 from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
 from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash
+from graft.verbs.development import development, held_apart
 from graft.wiring.parts import Parts
 from graft.workspace import write_json
 
@@ -135,6 +136,7 @@ class Tuning:
         parts = self._parts
         asked = parts.root / parts.config.evaluation.questions
         questions = read_questions(asked) if asked.exists() else ()
+        questions, _ = held_apart(questions, development(parts), parts.config.evaluation.development)
         return check_examples(
             read_examples(parts.root / parts.config.tuning.examples),
             questions=[(question.id, question.text) for question in questions],
@@ -143,17 +145,24 @@ class Tuning:
             known_documents=self._documents,
         )
 
-    def train(self, name: str, progress: Progress, *, retrain: bool = False) -> AdapterManifest:
-        """Train an adapter, or return the finished one when nothing that it is made of has changed."""
+    def key(self, name: str) -> str:
+        """Return the name of a variant's adapter: the hash of all that it is made of."""
+        parts = sorted(self._identity(name).items())
+        return content_hash(name, *(f"{part}={value}" for part, value in parts))
+
+    def train(
+        self, name: str, progress: Progress, *, retrain: bool = False, in_use: bool = True
+    ) -> AdapterManifest:
+        """Train an adapter, or return the finished one when nothing that it is made of has changed. `in_use` makes it the
+        one that the variant answers with."""
         parts = self._parts
-        identity = self._identity(name)
-        key = content_hash(name, *(f"{part}={value}" for part, value in sorted(identity.items())))
-        folder = parts.workspace.adapter(key)
+        key = self.key(name)
         manifest = train_adapter(
-            lambda: self._rows(name), parts.models.trainer(), folder, identity=identity, seed=parts.config.project.seed,
-            progress=progress, retrain=retrain,
+            lambda: self._rows(name), parts.models.trainer(), parts.workspace.adapter(key),
+            identity=self._identity(name), seed=parts.config.project.seed, progress=progress, retrain=retrain,
         )  # fmt: skip
-        write_json(parts.workspace.adapter_pointer(name), {"key": key})
+        if in_use:
+            write_json(parts.workspace.adapter_pointer(name), {"key": key})
         return manifest
 
     def estimate(self, name: str) -> dict[str, float]:

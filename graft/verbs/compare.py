@@ -16,7 +16,7 @@ from graft.decision.explain import headroom_line
 from graft.decision.ownership import Ownership, ownership_lines
 from graft.decision.recommend import Limits, Values, recommend
 from graft.decision.trust import Trust
-from graft.errors import NotBuilt
+from graft.errors import DataError, NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, fingerprint, read_questions
 from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
@@ -30,6 +30,7 @@ from graft.types import Comparison, Question, Recommendation, Row, Value, conten
 from graft.verbs.bills import bills
 from graft.verbs.causes import causes
 from graft.verbs.competitors import Field, competitors, run_key
+from graft.verbs.development import development, held_apart
 from graft.verbs.judging import judging
 from graft.verbs.labelled import labelled, overruled
 from graft.wiring.parts import Parts
@@ -118,12 +119,19 @@ def recommend_again(parts: Parts, progress: Progress) -> Decided:
 def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     """Return the questions and what is odd about them. Raises LeakError when examples hold one of them."""
     path = parts.root / parts.config.evaluation.questions
-    questions = read_questions(path)
+    section = parts.config.evaluation
+    questions, apart = held_apart(read_questions(path), development(parts), section.development)
+    if not questions:
+        raise DataError(
+            f"Every question of {path.name} stands in {section.development} too, so none is left to measure on.",
+            "Set [evaluation] development to another file, or write questions that stand in one of the two only.",
+        )
     examples = parts.root / parts.config.tuning.examples
     if examples.exists():
         refuse_leaks(read_examples(examples), [(question.id, question.text) for question in questions])
     findings = check_questions(questions, parts.gold.document_lengths())
-    return questions, tuple(f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings)
+    told = (f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings)
+    return questions, (*apart, *told)
 
 
 def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
