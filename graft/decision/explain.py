@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from graft.decision.case import Case
-from graft.decision.compare import TOO_FEW
+from graft.decision.compare import TOO_FEW, Scores, column
 from graft.decision.cost import Running, break_even
 from graft.decision.failures import CAUSES
+from graft.decision.intervals import difference_intervals
 from graft.decision.verdict import Verdict
 from graft.types import Comparison
 
@@ -102,6 +103,29 @@ def headroom_line(
         f"Headroom in {metric}: better retrieval can bring {max(0.0, shown - searched):.3f} "
         f"({oracle} {shown:.3f} - {rag} {searched:.3f}), a better generator {1 - shown:.3f} (1 - {oracle})."
     ]
+
+
+def tuning_gain_line(
+    scores: Scores,
+    clusters: Sequence[str],
+    *,
+    shown: str = "few-shot",
+    metrics: Sequence[str] = ("truthfulness", "format"),
+    seed: int,
+    draws: int,
+) -> list[str]:
+    """Return what tuning brings over showing the nearest examples in the prompt, with paired intervals; nothing without
+    both arms."""
+    tuned = next((name for name in ("hybrid", "tuned") if name in scores), None)
+    if tuned is None or shown not in scores:
+        return []
+    told = []
+    for metric in metrics:
+        gap = column(scores[tuned][metric]) - column(scores[shown][metric])
+        [found] = difference_intervals(gap[:, None], clusters, draws=draws, seed=seed)
+        if found.value is not None and found.low is not None:
+            told.append(f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] in {metric}")
+    return [f"Tuning over showing examples: {tuned} - {shown} = {', '.join(told)}."] if told else []
 
 
 def failure_lines(verdict: Verdict, failures: Failures) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.decision import compare as comparing
-from graft.decision.explain import headroom_line
+from graft.decision.explain import headroom_line, tuning_gain_line
 from graft.decision.ownership import Ownership, ownership_lines
 from graft.decision.recommend import Limits, Values, recommend
 from graft.decision.trust import Trust
@@ -35,7 +35,6 @@ from graft.verbs.judging import judging
 from graft.verbs.labelled import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
-
 
 JUDGED = "judged_truthfulness"
 """The one metric of a judge that may decide, where [evaluation] primary declares it."""
@@ -207,7 +206,10 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=found,
         outcome=JUDGED if config.evaluation.primary == JUDGED else "truthfulness",
     )  # fmt: skip
-    told = headroom_line(comparison)
+    told = [
+        *headroom_line(comparison),
+        *tuning_gain_line(measured.scores, clusters, seed=config.project.seed, draws=config.evaluation.draws),
+    ]
     recommendation = replace(
         recommendation,
         reasons=(*recommendation.reasons, *told),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from graft import plugins
@@ -17,11 +17,10 @@ from graft.evaluation.abstention import is_abstention
 from graft.evaluation.questions import fingerprint
 from graft.evaluation.recorded import RecordedAnswers
 from graft.generation.competitor import Competitor
-from graft.generation.followup import search_query
-from graft.generation.variant import Retrieved, Variant
 from graft.protocols import Answerer
 from graft.settings import BASELINES, CompetitorSection
-from graft.types import Hit, Question, content_hash
+from graft.types import Question, content_hash
+from graft.verbs.diagnostics import diagnostic_arms
 from graft.wiring.parts import Parts
 
 
@@ -80,8 +79,9 @@ def _entered(parts: Parts, questions: Sequence[Question]) -> Field:
     for name in BASELINES:
         _compose(parts, name, answerers, missing)
     diagnostics = parts.config.evaluation.diagnostics
-    if "oracle" in diagnostics and "rag" not in missing:
-        answerers["oracle"] = _oracle(parts, questions)
+    arms, absent = diagnostic_arms(parts, questions, diagnostics)
+    answerers |= arms
+    missing |= absent
     return Field(answerers, missing, (*BASELINES, *diagnostics), frozenset(recorded), tuple(warnings))
 
 
@@ -96,27 +96,6 @@ def _compose(parts: Parts, name: str, answerers: dict[str, Answerer], missing: d
         answerers[name] = parts.variant(name)
     except NotBuilt as error:
         missing[name] = str(error)
-
-
-def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
-    """Return rag with the gold evidence as its context. A question without any is answered from what the search finds, so that
-    oracle - rag is what better retrieval could bring and nothing else."""
-    rag = parts.variant("rag")
-    gold = {
-        search_query(question.messages): parts.retrieval.context(
-            [Hit(chunk, 1.0) for chunk in parts.gold.chunks(question.evidence)]
-        )
-        for question in questions
-    }
-
-    def find(queries: Sequence[str]) -> list[Retrieved]:
-        assert rag.search is not None
-        return [
-            Retrieved(gold[query], found.timings) if query in gold and gold[query].passages else found
-            for query, found in zip(queries, rag.search(queries), strict=True)
-        ]
-
-    return replace(rag, name="oracle", search=find, fingerprint_parts=[*rag.fingerprint_parts, "oracle"])
 
 
 def _endpoint(parts: Parts, name: str, section: CompetitorSection, price: TokenPricing) -> Competitor:
