@@ -40,6 +40,10 @@ from graft.workspace import read_json
 MOST = 1000
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """One answer as its labeller sees it: no variant, no score. `passages` are (title, text) of what the model was shown,
@@ -120,7 +124,7 @@ def label(
     *,
     annotator: str = "me",
     fresh: bool = False,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] = _now,
 ) -> Desk:
     """Open the labelling of the last comparison's answers: `n` of them, evenly over the variants that can win.
 
