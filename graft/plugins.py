@@ -35,6 +35,7 @@ KINDS = (
 EXTRAS = {
     "torch": "models", "transformers": "models", "peft": "models", "accelerate": "models",
     "bitsandbytes": "qlora", "openai": "openai", "llama_cpp": "gguf", "fastapi": "serve", "uvicorn": "serve",
+    "sentence_transformers": "sentence-transformers",
 }  # fmt: skip
 
 

@@ -83,7 +83,7 @@ class RetrievalSection:
     fusion_k: int = 60
     """The constant of reciprocal rank fusion (Cormack et al. 2009)."""
     spelling: bool = True
-    """Mend misspelt words of a question by the words of the index; words that the index has are never touched."""
+    """Search a question that has words the index lacks also with the index's words most like them."""
     feedback: bool = False
     """Search once more with the words that set the first hits apart (pseudo-relevance feedback)."""
     reword: Literal["off", "multi-query", "hyde"] = "off"
@@ -115,7 +115,7 @@ class RetrievalSection:
     chunker: Backend = Backend("structure")
     """How documents are cut: structure, sentence-window, parent-child, fixed, document."""
     embedder: Backend = Backend("minilm")
-    """What turns text into vectors: minilm (offline), openai (any compatible endpoint)."""
+    """What turns text into vectors: minilm (offline), sentence-transformers (any such model), openai (any compatible endpoint)."""
     store: Backend = Backend("lancedb")
     """Where chunks and vectors lie."""
     reranker: Backend | None = None

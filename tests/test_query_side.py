@@ -297,3 +297,20 @@ def test_a_follow_up_is_rewritten_and_a_first_question_asks_nobody():
 @pytest.mark.parametrize("write", [failing, writing(" ")[0], writing("x" * 600)[0]])
 def test_a_rewrite_that_fails_leaves_the_rule(write):
     assert condensed(TALK, write)[0] == search_query(TALK) == f"{TALK[1].content}\n{TALK[3].content}"
+
+
+# --- spelling within a search ------------------------------------------------------------------------------------------
+
+
+def test_a_corrected_question_is_searched_beside_the_one_asked():
+    from graft.wiring.ranking import corrector
+
+    store, embedder = stored("Annual leave: 25 days", "The printer is broken", "Laeve it")
+    searcher = Searcher(store, embedder, correct=corrector(store))
+    found = searcher.search("anual leave", 3)
+    assert found.searched == ("anual leave", "annual leave")
+    assert set(found.hits[0].ranks) == {"dense", "bm25", "dense/spelling", "bm25/spelling"}
+    assert found.best_dense == max(found.hits[0].scores["dense"], found.hits[0].scores["dense/spelling"])
+    plain = searcher.search("laeve", 3)  # a word of the index, however odd
+    assert plain.searched == ("laeve",)
+    assert plain.hits == Searcher(store, embedder).search("laeve", 3).hits

@@ -1,4 +1,4 @@
-"""A misspelt word of a query → the word of the indexed texts that was meant.
+"""A misspelt word of a query → the word of the indexed texts that was probably meant.
 
 Only words that the index does not hold are touched, so that a query without mistakes stays what it is. Numbers, codes,
 words of three letters and scripts without spaces are left alone. Pure but for the callable that asks the index; knows
