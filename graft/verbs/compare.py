@@ -19,6 +19,7 @@ from graft.decision.trust import Trust
 from graft.errors import DataError, NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, fingerprint, read_questions
+from graft.evaluation.recital import recites
 from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
 from graft.protocols import Progress
 from graft.records import to_dict
@@ -38,6 +39,8 @@ from graft.workspace import read_json, write_json
 
 JUDGED = "judged_truthfulness"
 """The one metric of a judge that may decide, where [evaluation] primary declares it."""
+RECITED = 0.1
+"""Share of answers that recite their passages above which a variant is warned of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +148,23 @@ def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
         )
         for name, rows in measured.rows.items()
     }  # fmt: skip
-    told = (*warnings, *measured.warnings, *judged.warnings)
+    told = (*warnings, *measured.warnings, *judged.warnings, *_recited(measured))
     return replace(measured, scores=scores, warnings=told, trust=Trust(judge=judged.record))
+
+
+def _recited(measured: Measured) -> tuple[str, ...]:
+    """Warn of variants that recite their passages: correctness counts what is there, not what is too much."""
+    found = []
+    for name, rows in measured.rows.items():
+        copied = sum(
+            recites(row.answer.text, question.answers, [passage.text for passage in row.answer.passages])
+            for question, row in zip(measured.questions, rows, strict=True)
+            if row.answer is not None
+        )
+        if copied > RECITED * len(rows):
+            told = "correctness does not mark that down, token F1 does"
+            found.append(f"{name} recites its passages in {copied} of {len(rows)} answers: {told}.")
+    return tuple(found)
 
 
 def _asked(parts: Parts, questions: tuple[Question, ...], entered: Field, progress: Progress) -> Measured:
