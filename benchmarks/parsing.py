@@ -39,8 +39,12 @@ DRIVER = """
 import json, sys, time
 def graft():
     from pathlib import Path
-    from graft.retrieval.documents import load_documents
-    return lambda path: "\\n".join(d.text[d.body:] for d in load_documents([Path(path)]).documents)
+    from graft.retrieval.documents import registered_loaders
+    from graft.retrieval.reading import read_file
+    loaders = {suffix: loader for loader in registered_loaders().values() for suffix in loader.suffixes}
+    def parse(path):
+        return "\\n".join(made.text[made.body:] for made in read_file(loaders, Path(path), "id"))
+    return parse
 def markitdown():
     from markitdown import MarkItDown
     made = MarkItDown()
@@ -199,7 +203,7 @@ def _summary(entries: Sequence[tuple[float, float, float, int, int]]) -> str:
     """Return the means over files with a reference; a refused file counts as similarity 0."""
 
     def mean(values: Iterable[float]) -> str:
-        known = [value for value in values if value == value]  # noqa: PLR0124 - not NaN
+        known = [value for value in values if value == value]  # not NaN
         return f"{sum(known) / len(known):.3f}" if known else "–"
 
     passed, asked = sum(entry[3] for entry in entries), sum(entry[4] for entry in entries)

@@ -117,7 +117,7 @@ def _by_shape(lines: Sequence[str], language: str) -> list[Cut]:
         if len(line) > _MAX_DEFINITION:
             continue
         match = next(
-            (found for pattern in _PATTERNS.get(language, (_KEYWORD,)) if (found := pattern.match(line))),
+            (hit for pattern in _PATTERNS.get(language, (_KEYWORD,)) if (hit := pattern.match(line))),
             None,
         )
         if match is None:

@@ -1,15 +1,14 @@
-"""PDF with a text layer: paragraphs, headings by font size, page offsets. No OCR, no table detection.
+"""PDF: paragraphs, headings by font size, tables, page offsets.
 
-pdfium gives the characters in reading order with their boxes and font sizes; from these come lines, then paragraphs.
-Running headers and footers are dropped. A scan without text and an encrypted file are refused with the reason.
+From the pieces of text on a page (pdf_page.py) come rows and tables (pdf_tables.py), from these lines and paragraphs.
+Running headers and footers are dropped, hyphenated words joined. A scan without text and an encrypted file are refused
+with the reason.
 """
 
 from __future__ import annotations
 
-import ctypes
 import datetime as dt
 import itertools
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from graft.backends.load_text import title_from_name
+from graft.backends.pdf_page import Page, read_page
+from graft.backends.pdf_tables import Table, laid_out
 from graft.errors import DataError
 from graft.types import Document
 
@@ -25,13 +26,18 @@ MAX_PAGES = 5000
 _BULLET = re.compile(r"^(?:[•◦▪‣●○■–—*-]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+")
 _SYMBOL_BULLET = re.compile(r"^[•◦▪‣●○■]\s*")
 _DATE = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?")
+_MACHINE_TITLE = re.compile(
+    r"^[\W\d_]+$|\.(?:docx?|pdf|indd|xlsx?|pptx?|tex|qxd|dvi|rtf|odt)$|^microsoft word - |^c:\\"
+)
+_CONTENTS = re.compile(r"\.\.\. ?\d+$")
 _HYPHENATED = re.compile(r"\u00ad$|[a-zà-öø-ÿ]-$")
 _SENTENCE_END = re.compile(r"[.!?:;…\"”)\]]$")
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line as set on the page; lengths in points, y upwards. `edge`: in the top or bottom tenth of the page."""
+    """A line as set on the page; lengths in points, y upwards. `edge`: in the top or bottom eighth of the page, or one
+    of its outermost lines."""
 
     text: str
     size: float
@@ -40,6 +46,7 @@ class _Line:
     right: float
     y: float
     edge: bool
+    rtl: bool = False
 
 
 class PdfLoader:
@@ -52,19 +59,21 @@ class PdfLoader:
 
     def load(self, path: Path, document_id: str) -> Iterator[Document]:
         """Yield the file's Document. Raises DataError when it is encrypted, damaged, or has no text layer."""
-        pages, info = _read(path)
-        pages = _without_running_lines(pages)
+        read, info = _read(path)
+        pages = _without_running_lines([_lines(page) for page in read])
+        lines = [[line for line in page if isinstance(line, _Line)] for page in pages]
         sizes = Counter[float]()
-        for line in (line for page in pages for line in page):
+        for line in (line for page in lines for line in page):
             sizes[line.size] += len(line.text)
-        if not sizes:
+        if not any(pages):
             hint = "Run OCR on it first (for example with ocrmypdf), or exclude it."
             raise DataError(f"{path}: {len(pages)} pages, but no text layer: it is probably a scan.", hint)
-        levels, leading = _heading_levels(pages, body=sizes.most_common(1)[0][0]), _leading(pages)
+        body = sizes.most_common(1)[0][0] if sizes else 0.0
+        levels, leading = _heading_levels(lines, body), _leading(lines)
         text, offsets, first_heading = "", [], ""
         for page in pages:
             offsets.append(len(text))
-            for block in _paragraphs(page, levels, leading):
+            for block in _blocks(page, levels, leading):
                 if not first_heading and block.startswith("# "):
                     first_heading = block[2:]
                 text += block + "\n\n"
@@ -72,9 +81,7 @@ class PdfLoader:
         yield Document(
             id=document_id,
             text=text,
-            title=(named if named.lower() not in {"untitled", "(anonymous)"} else "")
-            or first_heading
-            or title_from_name(path),
+            title=(named if _says_something(named) else "") or first_heading or title_from_name(path),
             source=str(path),
             metadata={"type": ".pdf", **info},
             modified=path.stat().st_mtime,
@@ -82,8 +89,8 @@ class PdfLoader:
         )
 
 
-def _read(path: Path) -> tuple[list[list[_Line]], dict[str, Any]]:
-    """Return the lines of each page, and the document information as plain metadata."""
+def _read(path: Path) -> tuple[list[Page], dict[str, Any]]:
+    """Return what is on each page, and the document information as plain metadata."""
     import pypdfium2 as pdfium
 
     try:
@@ -99,7 +106,7 @@ def _read(path: Path) -> tuple[list[list[_Line]], dict[str, Any]]:
             raise DataError(
                 f"{path}: {len(opened)} pages, more than {MAX_PAGES}.", "Split it into smaller files."
             )
-        pages = [_page_lines(opened[number]) for number in range(len(opened))]
+        pages = [read_page(opened[number]) for number in range(len(opened))]
         return pages, {**_information(opened.get_metadata_dict()), "pages": len(pages)}
     except pdfium.PdfiumError as error:
         raise DataError(
@@ -107,6 +114,18 @@ def _read(path: Path) -> tuple[list[list[_Line]], dict[str, Any]]:
         ) from error
     finally:
         opened.close()
+
+
+def _says_something(title: str) -> bool:
+    """Whether a title was written by a person: not a file name, a number or what a program puts there."""
+    plain = title.lower().strip("() ")
+    return plain not in {
+        "",
+        "untitled",
+        "anonymous",
+        "powerpoint presentation",
+        "slide 1",
+    } and not _MACHINE_TITLE.search(plain)
 
 
 def _information(found: dict[str, str]) -> dict[str, Any]:
@@ -127,57 +146,37 @@ def _information(found: dict[str, str]) -> dict[str, Any]:
     return info
 
 
-def _page_lines(page: Any) -> list[_Line]:
-    textpage = page.get_textpage()
-    try:
-        height = page.get_height()
-        lines, start = [], 0
-        # pdfium's text has one UTF-16 unit a character index; indices into a str differ only behind rare plane-1 ones.
-        for piece in textpage.get_text_range().split("\r\n"):
-            first = start + len(piece) - len(piece.lstrip())
-            last = start + len(piece.rstrip()) - 1
-            start += len(piece) + 2
-            # U+FFFE and U+0002 are pdfium's marks for a hyphen at a line's end.
-            text = " ".join(piece.replace("\ufffe", "\u00ad").replace("\x02", "\u00ad").split())
-            if not text or last < first:
-                continue
-            left, bottom, _, _ = textpage.get_charbox(first, loose=True)
-            _, _, right, _ = textpage.get_charbox(last, loose=True)
-            # The first character may be a bullet in a font of its own: the middle and the last one tell the style.
-            size, bold = _font(textpage, (first + last) // 2)
-            bold = bold and _font(textpage, last)[1]
-            edge = not 0.1 * height < bottom < 0.9 * height
-            lines.append(_Line(text, size, bold, left, right, bottom, edge))
-        return lines
-    finally:
-        textpage.close()
-        page.close()
+def _lines(page: Page) -> list[_Line | Table]:
+    made: list[_Line | Table] = []
+    parts = laid_out(page)
+    heights = sorted(part.bottom for part in parts if not isinstance(part, Table))
+    outermost = {*heights[:2], *heights[-2:]}
+    for part in parts:
+        if isinstance(part, Table):
+            made.append(part)
+            continue
+        main = max(part.pieces, key=lambda piece: len(piece.text))
+        edge = part.bottom in outermost or not 0.12 * page.height < part.bottom < 0.88 * page.height
+        text = " ".join(piece.text for piece in part.pieces)
+        bold = all(piece.bold for piece in part.pieces)
+        made.append(_Line(text, main.size, bold, part.left, part.right, part.bottom, edge, main.rtl))
+    return made
 
 
-def _font(textpage: Any, index: int) -> tuple[float, bool]:
-    """Return the size of a character in points, to the half, and whether its font is bold."""
-    from pypdfium2 import raw
+def _without_running_lines(pages: Sequence[list[_Line | Table]]) -> list[list[_Line | Table]]:
+    """Drop the lines at the pages' edges that many pages share, digits aside: headers, footers, page numbers.
 
-    flags, matrix, name = ctypes.c_int(), raw.FS_MATRIX(), ctypes.create_string_buffer(128)
-    raw.FPDFText_GetMatrix(textpage, index, matrix)  # many writers set size 1 and scale by the matrix
-    size = float(raw.FPDFText_GetFontSize(textpage, index)) * math.hypot(matrix.c, matrix.d)
-    raw.FPDFText_GetFontInfo(textpage, index, name, 128, flags)
-    return round(size * 2) / 2, raw.FPDFText_GetFontWeight(
-        textpage, index
-    ) >= 600 or b"bold" in name.value.lower()
-
-
-def _without_running_lines(pages: Sequence[list[_Line]]) -> list[list[_Line]]:
-    """Drop the lines at the pages' edges that most pages share, digits aside: headers, footers, page numbers."""
+    A third of the pages is enough: left and right pages often have headers of their own.
+    """
     if len(pages) < 3:
         return list(pages)
 
-    def key(line: _Line) -> str:
-        return re.sub(r"\d+", "0", line.text)
+    def key(line: _Line | Table) -> str:
+        return re.sub(r"\d+", "0", line.text) if isinstance(line, _Line) and line.edge else ""
 
-    seen = Counter(text for page in pages for text in {key(line) for line in page if line.edge})
-    running = {text for text, count in seen.items() if count >= max(3, 0.6 * len(pages))}
-    return [[line for line in page if not line.edge or key(line) not in running] for page in pages]
+    seen = Counter(text for page in pages for text in {key(line) for line in page})
+    running = {text for text, count in seen.items() if text and count >= max(3, len(pages) / 3)}
+    return [[line for line in page if key(line) not in running] for page in pages]
 
 
 def _heading_levels(pages: Sequence[Sequence[_Line]], body: float) -> dict[tuple[float, bool], str]:
@@ -210,6 +209,17 @@ def _leading(pages: Sequence[Sequence[_Line]]) -> dict[float, float]:
     return {size: min(sorted(found)[len(found) // 4], 2.2 * size) for size, found in gaps.items()}
 
 
+def _blocks(
+    page: Sequence[_Line | Table], levels: dict[tuple[float, bool], str], leading: dict[float, float]
+) -> Iterator[str]:
+    """Yield the headings, paragraphs and tables of a page."""
+    for tables, parts in itertools.groupby(page, key=lambda part: isinstance(part, Table)):
+        if tables:
+            yield from (part.text for part in parts)
+        else:
+            yield from _paragraphs([part for part in parts if isinstance(part, _Line)], levels, leading)
+
+
 def _paragraphs(
     lines: Sequence[_Line], levels: dict[tuple[float, bool], str], leading: dict[float, float]
 ) -> list[str]:
@@ -230,10 +240,12 @@ def _paragraphs(
             blocks[-1] = blocks[-1][:-1] + line.text
         else:
             # A line that stops well short of the right edge was ended on purpose: a table row, an address.
-            full = mark or previous.right - previous.left >= 0.8 * (
-                _right_edge(lines, at - 1) - previous.left
+            full = (
+                mark
+                or line.rtl
+                or previous.right - previous.left >= 0.8 * (_right_edge(lines, at - 1) - previous.left)
             )
-            bullet = _BULLET.match(line.text)
+            bullet = _BULLET.match(line.text) or _CONTENTS.search(previous.text)
             blocks[-1] += (" " if full and not bullet else "\n") + _SYMBOL_BULLET.sub("- ", line.text)
     return [block.replace("\u00ad", "") for block in blocks]
 

@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,7 @@ def _answer(request: dict[str, Any], loaders: dict[str, Loader], replies: Any) -
     """Send the documents of a file; return the reply that ends it."""
     path = Path(os.fsdecode(bytes.fromhex(request["path"])))
     try:
-        names: dict[str, str] = request["loaders"]
-        for name in names.values():
-            if name not in loaders:
-                loaders[name] = plugins.build("loader", name)
-        by_suffix = {suffix: loaders[name] for suffix, name in names.items()}
-        for document in read_file(by_suffix, path, request["id"]):
+        for document in read_file(_Loaders(request["loaders"], loaders), path, request["id"]):
             fields = {field.name: getattr(document, field.name) for field in dataclasses.fields(document)}
             _send(replies, {"document": {**fields, "source": "", "metadata": dict(document.metadata)}})
     except GraftError as error:
@@ -71,6 +67,25 @@ def _answer(request: dict[str, Any], loaders: dict[str, Loader], replies: Any) -
             ]
         }
     return {}
+
+
+class _Loaders(Mapping[str, Loader]):
+    """Suffix → loader, each built when it is first needed; `built` keeps them for the next file."""
+
+    def __init__(self, names: Mapping[str, str], built: dict[str, Loader]) -> None:
+        self._names, self._built = names, built
+
+    def __getitem__(self, suffix: str) -> Loader:
+        name = self._names[suffix]
+        if name not in self._built:
+            self._built[name] = plugins.build("loader", name)
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _send(replies: Any, value: dict[str, Any]) -> None:
