@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from graft.config import read
 from graft.protocols import Filter, Progress
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from graft.verbs.compare import Decided
     from graft.verbs.gap_turn import Turn
     from graft.verbs.gaps import Gaps
+    from graft.verbs.generate_questions import GeneratedQuestions, How
+    from graft.verbs.index import Indexes
     from graft.verbs.init import Outcome
     from graft.verbs.label import Desk
     from graft.verbs.optimize import Optimized
     from graft.verbs.plan import QuestionPlan
     from graft.verbs.questions import Imported
     from graft.verbs.release import Release
+    from graft.verbs.sync import Synced
     from graft.wiring.parts import Parts
 
 
@@ -82,6 +85,25 @@ class Project:
 
         return build(self.parts, progress=progress, retrain=retrain)
 
+    def sync(self, *, progress: Progress = quiet) -> Synced:
+        """Bring the index up to date with the documents; nothing is trained."""
+        from graft.verbs.sync import sync
+
+        return sync(self.parts, progress=progress)
+
+    def watch(self, *, progress: Progress = quiet, poll: bool = False) -> Iterator[Synced]:
+        """Sync, then follow the documents' folders and yield what each set of changes did, until interrupted."""
+        from graft.verbs.sync import watch
+
+        return watch(self.parts, progress=progress, poll=poll)
+
+    @cached_property
+    def indexes(self) -> Indexes:
+        """The versions of the index side by side."""
+        from graft.verbs.index import Indexes
+
+        return Indexes(self.parts)
+
     def plan_build(self) -> dict[str, Any]:
         """Say what `build` would do, how long it would take and what it would cost."""
         from graft.verbs.build import plan
@@ -124,18 +146,26 @@ class Project:
         return plan_questions(self.parts, difference)
 
     def optimize(
-        self, *, minutes: float | None = None, write: bool = True, progress: Progress = quiet
+        self,
+        *,
+        minutes: float | None = None,
+        train: Sequence[Literal["embedder", "reranker"]] = (),
+        write: bool = True,
+        progress: Progress = quiet,
     ) -> Optimized:
-        """Search better [retrieval] settings on development questions; write them when the held-out ones agree."""
+        """Search better [retrieval] settings on development questions; write them when the held-out ones agree. `train`
+        lets an embedder or a reranker compete that is fine-tuned on the examples."""
         from graft.verbs.optimize import optimize
 
-        return optimize(self.parts, minutes=minutes, write=write, progress=progress)
+        return optimize(self.parts, minutes=minutes, train=train, write=write, progress=progress)
 
-    def plan_optimize(self, *, minutes: float | None = None) -> dict[str, Any]:
+    def plan_optimize(
+        self, *, minutes: float | None = None, train: Sequence[Literal["embedder", "reranker"]] = ()
+    ) -> dict[str, Any]:
         """Say what `optimize` would search, and on what."""
         from graft.verbs.optimize import plan
 
-        return plan(self.parts, minutes=minutes)
+        return plan(self.parts, minutes=minutes, train=train)
 
     def gaps(
         self,
@@ -152,6 +182,25 @@ class Project:
 
         file = Path(out) if out else None
         return gaps(self.parts, variant=variant, burn_share=burn, out=file, force=force, progress=progress)
+
+    def generate_questions(
+        self,
+        *,
+        to: str | Path | None = None,
+        count: int = 100,
+        unanswerable: float = 0.2,
+        multi_document: float = 0.1,
+        how: How = "auto",
+        force: bool = False,
+        progress: Progress = quiet,
+    ) -> GeneratedQuestions:
+        """Make synthetic questions from the indexed documents: written by the generator where it can, else by rule."""
+        from graft.verbs.generate_questions import generate_questions
+
+        return generate_questions(
+            self.parts, to=Path(to) if to else None, count=count, unanswerable=unanswerable,
+            multi_document=multi_document, how=how, force=force, progress=progress,
+        )  # fmt: skip
 
     def apply_gaps(self, file: str | Path, *, metric: str = "utility", progress: Progress = quiet) -> Turn:
         """Train on the reviewed proposals, measure on held-out questions, and keep it only if `metric` is better."""

@@ -95,6 +95,17 @@ class Catalogue:
         found = [problem for entry in self.entries.values() for problem in entry.problems]
         return (*self._refused.values(), *found, *self._taken)
 
+    def problems_of(self, sources: Collection[str]) -> tuple[Problem, ...]:
+        """The problems of some files."""
+        refused = [self._refused[source] for source in sources if source in self._refused]
+        found = [self.entries[source] for source in sources if source in self.entries]
+        return (*refused, *(problem for entry in found for problem in entry.problems))
+
+    def ids(self, source: str) -> list[str]:
+        """The ids of the documents that a file holds."""
+        entry = self.entries.get(source)
+        return [] if entry is None else [head.id for head in entry.heads]
+
     @property
     def keys(self) -> list[bytes]:
         """What the parse cache holds these files under."""

@@ -18,10 +18,8 @@ from graft.evaluation.questions import read_questions
 from graft.generation import prompts
 from graft.protocols import Progress
 from graft.records import to_dict
-from graft.retrieval.documents import Loaded, load_documents
+from graft.retrieval.documents import Loaded
 from graft.retrieval.index import IndexReport
-from graft.retrieval.workers import Limits
-from graft.settings import DocumentsSection
 from graft.stages import StageReport, Stages
 from graft.tuning.adapters import AdapterManifest
 from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
@@ -29,6 +27,7 @@ from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
 from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash
 from graft.verbs.development import development, held_apart
+from graft.verbs.index import in_step, index_documents, library, skipped_note, trim_when_large
 from graft.wiring.parts import Parts
 from graft.workspace import write_json
 
@@ -53,45 +52,30 @@ def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildRe
     stages = Stages()
     with parts.workspace.lock("build"):
         with stages.stage("read"):
-            loaded = read_documents(parts)
+            documents = library(parts).look(progress)
         with stages.stage("index"):
-            report = parts.retrieval.index.update(loaded.documents, progress)
+            indexed = index_documents(parts, documents, progress)
+            trim_when_large(parts)
+        report = indexed.report
         if report.embedded:
             seconds = stages.reports["index"].seconds
             write_json(parts.workspace.indexing, {"embedded": report.embedded, "seconds": seconds})
-        tuning = Tuning(parts, frozenset(document.id for document in loaded.documents))
+        tuning = Tuning(parts, frozenset(documents.fingerprints))
         manifests = {}
         for name in tuning.adapters:
             with stages.stage(f"tune {name}"):
                 manifests[name] = tuning.train(name, progress, retrain=retrain)
-    notes = [*tuning.notes]
-    if loaded.skipped:
-        notes.insert(
-            0, f"{loaded.skipped} files were left out: no loader reads their kind (see graft doctor)."
-        )
+    notes = [note for note in (indexed.note, skipped_note(documents)) if note] + [*tuning.notes]
     if tuning.grounded:
         made = ", ".join(f"{count} {what}" for what, count in tuning.grounded.items() if count)
         notes.append(f"Rows with passages: {made}.")
-    return BuildReport(report, loaded.problems, tuple(notes), manifests, stages.reports)
+    return BuildReport(report, documents.problems, tuple(notes), manifests, stages.reports)
 
 
 def read_documents(parts: Parts) -> Loaded:
-    """Read the project's documents. Raises DataError when there are none at all."""
-    section = parts.config.documents
-    roots = [parts.root / path for path in section.paths]
-    return load_documents(
-        roots,
-        include=section.include,
-        exclude=section.exclude,
-        base=parts.root,
-        loaders=parts.retrieval.loaders,
-        limits=limits(section),
-    )
-
-
-def limits(section: DocumentsSection) -> Limits:
-    """What reading a file of this project may cost."""
-    return Limits(section.parse_seconds, section.parse_memory_mb, section.parse_workers)
+    """Read the project's documents with their text. Raises DataError when there are none at all."""
+    documents = library(parts).look()
+    return Loaded(tuple(documents.read(list(documents.fingerprints))), documents.problems, documents.skipped)
 
 
 class Tuning:
@@ -256,9 +240,11 @@ def _passage(chunk: Chunk) -> Passage:
 
 def plan(parts: Parts) -> dict[str, Any]:
     """Say what `build` would do: documents to read, chunks to embed, rows to train on, and the seconds of each."""
-    loaded = read_documents(parts)
-    changes = parts.retrieval.index.plan(loaded.documents)
-    tuning = Tuning(parts, frozenset(document.id for document in loaded.documents))
+    documents = library(parts).look()
+    changes = parts.retrieval_of(None if not in_step(parts) else parts.versions.current()).index.plan(
+        documents
+    )
+    tuning = Tuning(parts, frozenset(documents.fingerprints))
     adapters = {}
     for name in tuning.adapters:
         adapters[name] = {"examples": len(tuning.checked.kept), **tuning.estimate(name)}

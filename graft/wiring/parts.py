@@ -6,7 +6,7 @@ it needs. Nothing here runs a stage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,16 +17,18 @@ from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
 from graft.generation.followup import condensed, search_query
-from graft.generation.variant import Variant
+from graft.generation.variant import Retrieved, Variant
 from graft.protocols import Filter
-from graft.settings import BASELINES, VARIANTS, Config, Mode
+from graft.settings import BASELINES, VARIANTS, Config, Mode, RetrievalSection
 from graft.types import Message, Usage
 from graft.wiring.gold import GoldEvidence
 from graft.wiring.models import ModelParts
 from graft.wiring.retrieval import RetrievalParts
+from graft.wiring.versions import UNBUILT, Versions
 from graft.workspace import Workspace
 
 ADAPTED = ("tuned", "hybrid")
+Search = Callable[[Sequence[str]], list[Retrieved]]
 
 
 class Parts:
@@ -37,14 +39,54 @@ class Parts:
         self.root = root
         self.workspace = workspace
         self.models = ModelParts(config.generation, config.tuning.trainer, root, workspace)
-        self.retrieval = RetrievalParts(
-            config.retrieval, workspace, self.models.count_tokens, self.models.write
-        )
+        self.versions = Versions(workspace)
+        self._opened: dict[str, RetrievalParts] = {}
+        self._current: tuple[tuple[int, int], RetrievalParts] | None = None
+        self._gold: tuple[RetrievalParts, GoldEvidence] | None = None
 
-    @cached_property
+    @property
+    def retrieval(self) -> RetrievalParts:
+        """What finds evidence, by the version of the index that is in service now."""
+        stamp = self.versions.stamp()  # a promotion by any process is seen at the next look
+        if self._current is None or self._current[0] != stamp:
+            self._current = (stamp, self.retrieval_of(self.versions.current()))
+        return self._current[1]
+
+    def retrieval_of(self, version: str | None) -> RetrievalParts:
+        """What finds evidence by a version of the index, opened once; None has the settings of graft.toml and no index
+        yet. Raises UnknownName."""
+        stored = None if version is None else self.versions.get(version)
+        key = "" if stored is None else stored.name + stored.created
+        if key not in self._opened:
+            section = self.config.retrieval if stored is None else stored.applied(self.config.retrieval)
+            self._opened[key] = self.retrieval_with(section, version or UNBUILT)
+        return self._opened[key]
+
+    def retrieval_with(self, section: RetrievalSection, version: str = UNBUILT) -> RetrievalParts:
+        """What finds evidence by other settings than graft.toml's."""
+        return RetrievalParts(section, self.workspace, self.models.count_tokens, self.models.write, version)
+
+    def _search(self, mode: Mode | None, where: Filter | None) -> Search:
+        """A search that goes on in another version of the index as soon as one is promoted."""
+        held = self.retrieval
+        search = held.search(mode=mode, where=where)
+
+        def find(queries: Sequence[str]) -> list[Retrieved]:
+            nonlocal held, search
+            now = self.retrieval
+            if now is not held:
+                held, search = now, now.search(mode=mode, where=where)
+            return search(queries)
+
+        return find
+
+    @property
     def gold(self) -> GoldEvidence:
         """Gold evidence, looked up in the index."""
-        return GoldEvidence(self.retrieval.store)
+        now = self.retrieval
+        if self._gold is None or self._gold[0] is not now:
+            self._gold = (now, GoldEvidence(now.store))
+        return self._gold[1]
 
     @cached_property
     def prices(self) -> PriceTable:
@@ -89,7 +131,7 @@ class Parts:
             name,
             plugins.build("generator", "extractive") if quotes else self.models.generator(folder),
             instructions=generation.instructions,
-            search=self.retrieval.search(mode=mode, where=where) if searches else None,
+            search=self._search(mode, where) if searches else None,
             query=self._query,
             max_tokens=generation.max_tokens,
             temperature=generation.temperature,

@@ -23,6 +23,7 @@ from graft.retrieval.search import Searcher, SearchResult
 from graft.settings import Backend, Mode, RetrievalSection
 from graft.types import Chunk, Context, Hit, content_hash
 from graft.wiring import ranking
+from graft.wiring.versions import UNBUILT, Versions
 from graft.workspace import Workspace
 
 Count = Callable[[str], int]
@@ -30,11 +31,14 @@ Count = Callable[[str], int]
 
 class RetrievalParts:
     """What finds evidence. `count` gives the tokens of a text for the model that will read the passages, `write` what it
-    replies to a prompt."""
+    replies to a prompt. `version` names the index below the workspace; default: the one in service."""
 
-    def __init__(self, section: RetrievalSection, workspace: Workspace, count: Count, write: Write) -> None:
+    def __init__(
+        self, section: RetrievalSection, workspace: Workspace, count: Count, write: Write, version: str = ""
+    ) -> None:
         self._section = section
         self._workspace = workspace
+        self._version = version or Versions(workspace).current() or UNBUILT
         self._count = count
         self._write = write
 
@@ -61,7 +65,7 @@ class RetrievalParts:
     def store(self) -> Store:
         """Where chunks and vectors lie."""
         choice = self._section.store
-        folder = self._workspace.index / choice.name
+        folder = self._workspace.index / self._version / choice.name
         return plugins.build("store", choice.name, choice.options, folder=folder, where="[retrieval.store]")  # type: ignore[no-any-return]
 
     @cached_property
@@ -73,7 +77,15 @@ class RetrievalParts:
     @cached_property
     def index(self) -> Index:
         """The index over the store."""
-        return Index.open(self._workspace, store=self.store, embedder=self.embedder, chunker=self.chunker)
+        return Index.open(self._workspace, store=self.store, embedder=self.embedder, chunker=self.chunker,
+                          name=self._version)  # fmt: skip
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that makes the index: another one is another version of it."""
+        store = self._section.store
+        options = repr(sorted(store.options.items()))
+        return content_hash(self.chunker.fingerprint, self.embedder.fingerprint, store.name, options)
 
     def searcher(self, mode: Mode | None = None) -> Searcher:
         """The search that the settings describe, or the plain list that a baseline searches."""
@@ -130,7 +142,17 @@ class RetrievalParts:
         return content_hash(self.index.fingerprint, repr(settings), reranker)
 
     def _backend(self, kind: str, choice: Backend) -> Any:
-        return plugins.build(kind, choice.name, choice.options, where=f"[retrieval.{kind}]")
+        return plugins.build(kind, choice.name, self._located(choice.options), where=f"[retrieval.{kind}]")
+
+    def _located(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Resolve a model's folder that is relative to the project's."""
+        root = self._workspace.root.parent
+        return {
+            key: str(root / value)
+            if key in {"path", "model"} and isinstance(value, str) and value and (root / value).is_dir()
+            else value
+            for key, value in options.items()
+        }
 
 
 def narrowed(own: Mapping[str, Any], asked: Filter | None) -> Filter | None:

@@ -1,0 +1,331 @@
+"""index: versions of the index side by side, over the same documents; and what build and sync fill them with.
+
+Building a version disturbs no other one; promoting it is one atomic write, after which the next query of every process
+uses it. What was parsed and embedded lies in caches that all versions share.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from graft.errors import ConfigError, NotBuilt
+from graft.protocols import Progress
+from graft.retrieval import cache
+from graft.retrieval.cache import EmbeddingCache, ParseCache
+from graft.retrieval.index import IndexReport
+from graft.retrieval.library import Catalogue, Library
+from graft.retrieval.workers import Limits
+from graft.settings import Backend, RetrievalSection
+from graft.stages import quiet
+from graft.wiring.parts import Parts
+from graft.wiring.versions import Version
+
+WAIT_SECONDS = 60.0
+"""How long to wait for another process that is writing the same version; a sync takes a fraction of a second."""
+_MAKES = ("chunker", "embedder", "store")
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What indexing did: to which version, and which one it replaced in service ("" for none)."""
+
+    version: str
+    report: IndexReport
+    replaced: str = ""
+
+    @property
+    def text(self) -> str:
+        """One line."""
+        held = f"{self.report.documents} documents, {self.report.chunks} chunks"
+        return f"Index version {self.version}: {changes_line(self.report)} ({held})."
+
+    @property
+    def note(self) -> str:
+        """What the user should know about the versions."""
+        if not self.replaced:
+            return ""
+        return (
+            f"The index version {self.version} is in service now; {self.replaced} is kept:"
+            " graft index rollback brings it back."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """Which version is in service now, and which one was before; `report` says how it was brought up to date."""
+
+    version: str
+    before: str
+    report: IndexReport | None
+
+    @property
+    def text(self) -> str:
+        """One line."""
+        done = "" if self.report is None else f" ({changes_line(self.report)})"
+        was = (
+            f"; {self.before} was before: graft index rollback"
+            if self.before not in ("", self.version)
+            else ""
+        )
+        return f"The index version {self.version} is in service{done}{was}."
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """A version of the index: what made it, what it holds, and how far it is behind the documents."""
+
+    name: str
+    in_service: bool
+    settings: str
+    chunks: int
+    megabytes: float
+    behind: int
+    created: str
+
+    @property
+    def line(self) -> str:
+        """The version in one line."""
+        mark = "*" if self.in_service else " "
+        stale = f"{self.behind} documents behind" if self.behind else "up to date"
+        return f"{mark} {self.name:<16} {self.chunks:>9,} chunks {self.megabytes:>9,.1f} MB  {stale:<22} {self.settings}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What trimming the caches dropped, and what they take now."""
+
+    vectors: int
+    files: int
+    megabytes: float
+
+    @property
+    def text(self) -> str:
+        """One line."""
+        return (
+            f"Dropped {self.vectors:,} vectors and {self.files:,} parsed files that no version holds;"
+            f" the caches take {self.megabytes:,.1f} MB."
+        )
+
+
+def changes_line(report: IndexReport) -> str:
+    """Return what an update changed, in short."""
+    counts = [(report.added, "added"), (report.changed, "changed"), (report.deleted, "removed")]
+    told = ", ".join(f"{count} {what}" for count, what in counts if count)
+    return f"{told}; {report.embedded} chunks embedded" if told else "nothing changed"
+
+
+def library(parts: Parts) -> Library:
+    """The project's documents, parsed once whatever the version."""
+    section = parts.config.documents
+    return Library(
+        ParseCache(parts.workspace.parses),
+        [parts.root / path for path in section.paths],
+        parts.retrieval.loaders,
+        include=section.include,
+        exclude=section.exclude,
+        base=parts.root,
+        limits=Limits(section.parse_seconds, section.parse_memory_mb, section.parse_workers),
+    )
+
+
+def skipped_note(documents: Catalogue) -> str:
+    """Say how many files were left out, if any were."""
+    left = f"{documents.skipped} files were left out: no loader reads their kind (see graft doctor)."
+    return left if documents.skipped else ""
+
+
+def in_step(parts: Parts) -> bool:
+    """Whether the version in service is the one to keep up to date: the settings in graft.toml make it, or they are the
+    same as when it was promoted by hand."""
+    now = parts.versions.current()
+    asked = parts.retrieval_of(None).identity
+    return now is not None and asked in (parts.versions.get(now).identity, parts.versions.asked())
+
+
+def index_documents(parts: Parts, documents: Catalogue, progress: Progress) -> Indexed:
+    """Bring the version in service up to date. Where graft.toml asks for another index, that is built beside it and takes
+    its place when it is whole."""
+    now = parts.versions.current()
+    if now is not None and in_step(parts):
+        return Indexed(now, _updated(parts, now, documents, progress))
+    wanted = parts.retrieval_of(None)
+    version = parts.versions.made_by(wanted.identity)
+    if version is None:
+        version = parts.versions.create(parts.config.retrieval, wanted.identity)
+    report = _updated(parts, version.name, documents, progress)
+    parts.versions.promote(version.name, asked=wanted.identity)
+    return Indexed(version.name, report, now or "")
+
+
+def build_version(
+    parts: Parts, name: str, changes: Sequence[str] = (), *, progress: Progress = quiet
+) -> Indexed:
+    """Build a version, or bring it up to date, without touching the one in service. `changes` are `key=value` on top of
+    graft.toml's [retrieval], such as `chunker=sentence-window` or `chunker.window=2`."""
+    known = {version.name: version for version in parts.versions.all()}
+    if name not in known or changes:
+        section = overlaid(parts.config.retrieval, changes)
+        identity = parts.retrieval_with(section).identity
+        same = next((version.name for version in known.values() if version.identity == identity), None)
+        if same is not None and same != name:
+            raise ConfigError(
+                f"The index version {same!r} is made by the same settings.",
+                f"Change something, for example: graft index build {name} --set chunker=sentence-window",
+            )
+        if same is None:
+            parts.versions.create(section, identity, name)
+    return Indexed(name, _updated(parts, name, library(parts).look(progress), progress))
+
+
+def overlaid(section: RetrievalSection, changes: Sequence[str]) -> RetrievalSection:
+    """Return the settings with `key=value` changes: a backend by its name, or one of its options."""
+    for change in changes:
+        key, given, raw = change.partition("=")
+        part, _, option = key.strip().partition(".")
+        if not given or part not in _MAKES:
+            raise ConfigError(
+                f"{change!r} does not say what another index is made of.",
+                f"Use {', '.join(_MAKES)}, or an option of theirs: --set chunker=fixed --set chunker.tokens=200."
+                " How an index is searched needs no other version.",
+            )
+        before: Backend = getattr(section, part)
+        chosen = (
+            Backend(before.name, {**before.options, option: _value(raw)}) if option else Backend(raw.strip())
+        )
+        made: dict[str, Any] = {part: chosen}
+        section = replace(section, **made)
+    return section
+
+
+def _value(raw: str) -> Any:
+    """Read a value as TOML, or as text where it is none."""
+    try:
+        return tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return raw.strip()
+
+
+def versions(parts: Parts, documents: Catalogue | None = None) -> list[VersionState]:
+    """Return every version, the oldest first, with how many documents it is behind."""
+    held = library(parts).look() if documents is None else documents
+    now = parts.versions.current()
+    return [_state(parts, version, held, in_service=version.name == now) for version in parts.versions.all()]
+
+
+def _state(parts: Parts, version: Version, documents: Catalogue, *, in_service: bool) -> VersionState:
+    retrieval = parts.retrieval_of(version.name)
+    plan = retrieval.index.plan(documents)
+    return VersionState(
+        name=version.name,
+        in_service=in_service,
+        settings=version.summary,
+        chunks=len(retrieval.store),
+        megabytes=_megabytes(parts.versions.folder(version.name)),
+        behind=plan["added"] + plan["changed"] + plan["deleted"],
+        created=version.created,
+    )
+
+
+def promote(parts: Parts, name: str, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
+    """Put a version into service, brought up to date first unless `as_is`. Raises NotBuilt for an empty one."""
+    parts.versions.get(name)
+    report = None if as_is else _updated(parts, name, library(parts).look(progress), progress)
+    if not len(parts.retrieval_of(name).store):
+        raise NotBuilt(f"The index version {name!r} is empty.", f"Run graft index build {name}.")
+    before = parts.versions.current() or ""
+    parts.versions.promote(name, asked=parts.retrieval_of(None).identity)
+    return Switched(name, before, report)
+
+
+def roll_back(parts: Parts, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
+    """Bring back the version that was in service before, brought up to date first unless `as_is`. Raises NotBuilt."""
+    earlier = parts.versions.before()
+    if not earlier:
+        raise NotBuilt("No index version was in service before this one.", "See graft index list.")
+    report = None if as_is else _updated(parts, earlier[-1], library(parts).look(progress), progress)
+    before = parts.versions.current() or ""
+    return Switched(parts.versions.roll_back(asked=parts.retrieval_of(None).identity), before, report)
+
+
+def drop(parts: Parts, name: str) -> str:
+    """Remove a version that is not in service; what was embedded for it stays in the cache. Return a line about it."""
+    size = _megabytes(parts.versions.folder(name))
+    parts.versions.drop(name)
+    return f"Removed the index version {name} ({size:,.1f} MB). graft index trim also removes its vectors from the cache."
+
+
+def trim(parts: Parts) -> Trimmed:
+    """Drop from the caches what no version of the index and no file holds."""
+    dropped = _trim_vectors(parts)
+    files = cache.trim(parts.workspace.parses, "parsed", library(parts).look().keys)
+    return Trimmed(dropped, files, cache_bytes(parts) / 2**20)
+
+
+def cache_bytes(parts: Parts) -> int:
+    """Return what the caches take on disk."""
+    return sum(_size(path) for path in (parts.workspace.embeddings, parts.workspace.parses))
+
+
+def _size(path: Path) -> int:
+    return sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+
+
+def _trim_vectors(parts: Parts) -> int:
+    def held() -> Iterator[bytes]:
+        for version in parts.versions.all():
+            retrieval = parts.retrieval_of(version.name)
+            embeddings = EmbeddingCache(parts.workspace.embeddings, retrieval.embedder.fingerprint)
+            yield from (embeddings.key(chunk.searchable) for chunk in retrieval.store.chunks())
+
+    return cache.trim(parts.workspace.embeddings, "vectors", held())
+
+
+def trim_when_large(parts: Parts) -> None:
+    """Trim the embedding cache once it takes four times what the versions hold, and 64 MB on top."""
+    opened = [parts.retrieval_of(version.name) for version in parts.versions.all()]
+    live = sum(len(one.store) * (4 * one.embedder.dimension + 64) for one in opened)
+    if _size(parts.workspace.embeddings) > 4 * live + 64 * 2**20:
+        _trim_vectors(parts)
+
+
+def _updated(parts: Parts, name: str, documents: Catalogue, progress: Progress) -> IndexReport:
+    return parts.retrieval_of(name).index.update(documents, progress, wait=WAIT_SECONDS)
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+
+
+class Indexes:
+    """The versions of a project's index, as `graft index` handles them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def list(self) -> list[VersionState]:
+        """Every version, the oldest first."""
+        return versions(self._parts)
+
+    def build(self, name: str, changes: Sequence[str] = (), *, progress: Progress = quiet) -> Indexed:
+        """Build a version beside the one in service, or bring it up to date."""
+        return build_version(self._parts, name, changes, progress=progress)
+
+    def promote(self, name: str, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
+        """Put a version into service."""
+        return promote(self._parts, name, as_is=as_is, progress=progress)
+
+    def rollback(self, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
+        """Bring back the version that was in service before."""
+        return roll_back(self._parts, as_is=as_is, progress=progress)
+
+    def drop(self, name: str) -> str:
+        """Remove a version that is not in service."""
+        return drop(self._parts, name)
+
+    def trim(self) -> Trimmed:
+        """Drop from the caches what no version holds."""
+        return trim(self._parts)
