@@ -22,6 +22,9 @@ IGNORED = -100  # what cross entropy leaves out
 # Batches are cut from this many batches' worth of shuffled rows sorted by length: enough to waste under 5 % on
 # padding, and few enough that a batch is still a random draw.
 WINDOW = 8
+# oneDNN compiles and keeps a kernel for every new shape: with free lengths a training process grew past 4 GB. Rounding
+# up costs 3 % of padding at 900 tokens a row.
+LENGTH_STEP = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows padded on the right: `tokens` is [rows, longest]. `labels` covers only the last positions, from the first
+    """Rows padded on the right: `tokens` is [rows, the longest row rounded up to LENGTH_STEP]. `labels` covers only the last positions, from the first
     answer token of any row on; `read` counts the tokens that are not padding."""
 
     tokens: Tensor
@@ -66,7 +69,7 @@ def encode_rows(tokenizer: Any, rows: Sequence[TrainingRow], longest: int) -> tu
 
 def collate(rows: Sequence[Encoded], pad: int) -> Batch:
     """Return the rows as one batch."""
-    longest = max(len(row.tokens) for row in rows)
+    longest = -(-max(len(row.tokens) for row in rows) // LENGTH_STEP) * LENGTH_STEP
     first = min(len(row.tokens) - row.answer for row in rows)
     tokens = torch.full((len(rows), longest), pad)
     labels = torch.full((len(rows), longest), IGNORED)
