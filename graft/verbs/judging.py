@@ -13,7 +13,7 @@ from graft.decision.trust import JudgedRubric, JudgeRecord
 from graft.evaluation.judge import Judge, Tally
 from graft.evaluation.judge_family import family
 from graft.evaluation.judge_rows import Judged, Verdicts, judge_rows
-from graft.evaluation.judge_rubrics import REPLY
+from graft.evaluation.judge_rubrics import CORRECTNESS, GROUNDEDNESS, PREFERENCE, REPLY
 from graft.protocols import Progress
 from graft.settings import BASELINES, JudgeSection
 from graft.types import Question, Row, Usage
@@ -141,3 +141,32 @@ def _warnings(
     if section.votes % 2 == 0:
         found.append("An even number of votes leaves ties without a verdict: take an odd one.")
     return (*found, *price.warnings(datetime.now(UTC).date()))
+
+
+def judge_plan(parts: Parts, questions: int, variants: int) -> dict[str, Any] | None:
+    """Return what a first comparison would ask of the judge at most: requests, tokens, USD (None: no price is known).
+
+    What is kept from before, and answers that two variants share, cost nothing and are not subtracted here.
+    """
+    section = parts.config.evaluation.judge
+    if section is None:
+        return None
+    shown = parts.config.retrieval.passage_tokens
+    answer = parts.config.generation.max_tokens
+    # A prompt is its rubric, the question (about 30 tokens), the answer, and what it is held against.
+    kinds = {
+        "correctness": [(CORRECTNESS.system, answer + 60)],
+        "groundedness": [(GROUNDEDNESS.system, answer + shown), (GROUNDEDNESS.system, answer + shown)],
+        "preference": [(PREFERENCE.system, 2 * answer + 60)] * 2,
+    }
+    asked = [prompt for rubric in section.rubrics for prompt in kinds[rubric]]
+    times = questions * variants * section.votes
+    prompt = times * sum(len(system) // 4 + 30 + rest for system, rest in asked)
+    usage = Usage(prompt, times * len(asked) * section.max_tokens)
+    price = TokenPricing(section.model, section.input_price, section.output_price, where="[evaluation.judge]")
+    return {
+        "requests": times * len(asked),
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "cost_usd": price(usage, {}),
+    }
