@@ -21,6 +21,7 @@ from graft.records import to_dict
 from graft.types import Question, Usage
 from graft.verbs.compare import held_out
 from graft.verbs.competitors import competitors, run_key
+from graft.verbs.judging import judge_plan
 from graft.verbs.stored import read_scores
 from graft.wiring.parts import Parts
 from graft.workspace import read_json
@@ -34,20 +35,22 @@ _FREE = {"prompt_tokens": 0, "completion_tokens": 0, "seconds": 0.0, "cost_usd":
 
 def plan(parts: Parts) -> dict[str, Any]:
     """Say what `compare` would run: questions left, tokens, seconds and USD of each variant."""
-    left = _left(parts)
-    costs = [entry["cost_usd"] for entry in left.values()]
+    questions, _ = held_out(parts)
+    left = _left(parts, questions)
+    judge = judge_plan(parts, len(questions), len(left))
+    costs = [entry["cost_usd"] for entry in (*left.values(), *([judge] if judge else []))]
     total = None if any(cost is None for cost in costs) else sum(costs)
     seconds = sum(entry["seconds"] or 0 for entry in left.values())
-    return {"variants": left, "seconds": seconds, "cost_usd": total}
+    told = {"judge": judge} if judge else {}
+    return {"variants": left, **told, "seconds": seconds, "cost_usd": total}
 
 
-def _left(parts: Parts) -> dict[str, dict[str, Any]]:
+def _left(parts: Parts, questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
     """Return what each variant has still to answer, with an estimate of tokens, seconds and USD.
 
     A local variant answers two questions to be timed; an endpoint is never called, its figures are upper bounds from
     lengths and prices, and its time is unknown (null).
     """
-    questions, _ = held_out(parts)
     with competitors(parts, questions) as entered:
         left: dict[str, dict[str, Any]] = {}
         for name, answerer in entered.answerers.items():
