@@ -1,13 +1,18 @@
-"""The commands that close gaps: find them, review them, and try what was reviewed."""
+"""The commands that make data from a project: proposals that close gaps, and synthetic questions."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from graft.cli.app import HERE, AsJson, Folder, app, open_project, reported, show_result
+from graft.cli.measure import questions
+from graft.errors import UnknownName
+
+if TYPE_CHECKING:
+    from graft.verbs.generate_questions import How
 
 
 @app.command()
@@ -50,3 +55,38 @@ def gaps(
         else:
             found = project.gaps(variant=variant, burn=burn, out=out, force=force, progress=report)
             show_result(found, lambda done: done.text, as_json)
+
+
+@questions.command("generate")
+@reported
+def generate_questions(
+    folder: Folder = HERE,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; default: questions-synthetic.jsonl in the project."),
+    ] = None,
+    count: Annotated[int, typer.Option(help="About how many.")] = 100,
+    unanswerable: Annotated[float, typer.Option(help="Share that the documents do not answer.")] = 0.2,
+    multi_document: Annotated[
+        float, typer.Option("--multi-document", help="Share that needs two documents (written ones only).")
+    ] = 0.1,
+    how: Annotated[
+        str,
+        typer.Option(
+            help="written (by the configured generator), cloze (by rule), auto: cloze where written fail."
+        ),
+    ] = "auto",
+    force: Annotated[bool, typer.Option(help="Overwrite the file.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make synthetic questions from the indexed documents, filtered and flagged, for a project without enough of its own."""
+    from graft.console import progress
+
+    if how not in (known := ("auto", "written", "cloze")):
+        raise UnknownName("way to make questions", how, known)
+    with progress() as report:
+        made = open_project(folder).generate_questions(
+            to=to, count=count, unanswerable=unanswerable, multi_document=multi_document, how=cast("How", how),
+            force=force, progress=report,
+        )  # fmt: skip
+    show_result(made, lambda found: found.text, as_json)

@@ -163,6 +163,10 @@ def _check_counts(questions: Sequence[Question]) -> Iterator[Finding]:
     if unanswerable < ENOUGH_UNANSWERABLE:
         message = f"only {unanswerable} unanswerable questions: whether a variant makes things up is hardly measured"
         yield Finding("few-unanswerable", "warning", "", message)
+    synthetic = sum("synthetic" in question.tags for question in questions)
+    if synthetic:
+        message = f"{synthetic} of {total} questions are synthetic: read them apart; their level is not that of people's questions"
+        yield Finding("synthetic", "warning", "", message)
     yield from _check_duplicates(questions)
 
 

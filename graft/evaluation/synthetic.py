@@ -1,0 +1,151 @@
+"""Synthetic questions by rule: sentences of the documents with a name or a number taken out.
+
+For a project without questions and without a model that can write them. Honest about what they are: a cloze question
+repeats the words of its passage, so it flatters retrieval and says little about how people ask. Each is tagged
+"synthetic" and stands in a stratum of its own. Knows chunks and strings; no model, no store.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from graft.evaluation.text import normalise, tokens
+from graft.sentences import FUNCTION_WORDS, sentence_spans
+from graft.types import Chunk, Evidence, Message, Question, content_hash
+
+T = TypeVar("T")
+
+STRATUM = "synthetic"
+TAG = "synthetic"
+GAP = "____"
+_ASK = "What belongs in the gap? “{}”"
+_FEWEST_WORDS, _MOST_WORDS = 7, 40
+_NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w’'-]+(?:\s[A-Z][\w’'-]+)+")
+_NUMBER = re.compile(r"(?:[$€£]\s?)?\d+(?:[.,:/-]\d+)*(?:\s?(?:%|°C|percent))?(?![\w-])")
+_LIST_MARK = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
+_MARKUP = re.compile(r"[*_`]+|\[([^\]]*)\]\([^)]*\)")
+_NOT_PROSE = re.compile(r"[|#<>{}=]|\.{3}|https?:")
+
+
+@dataclass(frozen=True, slots=True)
+class Cloze:
+    """A sentence of a document without one of its names or numbers. `start` and `end` are the sentence's place."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+    answer: str
+
+
+def clozes(chunks: Sequence[Chunk]) -> list[Cloze]:
+    """Return every cloze that the chunks give and that has one answer: where two documents have the same sentence with
+    different fillings (an old edition, a near-duplicate), neither is asked for."""
+    found = [made for chunk in chunks for made in _of_chunk(chunk)]
+    fillings: dict[str, set[str]] = defaultdict(set)
+    for one in found:
+        fillings[normalise(one.text)].add(normalise(one.answer))
+    unique = {}
+    for one in found:
+        if len(fillings[normalise(one.text)]) == 1:
+            unique.setdefault(normalise(one.text), one)
+    return list(unique.values())
+
+
+def _of_chunk(chunk: Chunk) -> Iterator[Cloze]:
+    """Yield at most one cloze a sentence: a name of two words and more if there is one, else a number."""
+    for start, end in sentence_spans(chunk.text):
+        sentence = chunk.text[start:end]
+        bare = _MARKUP.sub(r"\1", _LIST_MARK.sub("", sentence)).strip()
+        words = len(bare.split())
+        if (
+            _NOT_PROSE.search(bare)
+            or not bare.endswith((".", "!"))
+            or not _FEWEST_WORDS <= words <= _MOST_WORDS
+        ):
+            continue
+        target = next((match for match in _targets(bare) if bare.count(match.group().strip()) == 1), None)
+        if target is None:
+            continue
+        blank = f"{bare[: target.start()]}{GAP}{bare[target.end() :]}"
+        yield Cloze(chunk.document, chunk.start + start, chunk.start + end, blank, target.group().strip())
+
+
+def _targets(sentence: str) -> list[re.Match[str]]:
+    """Return what may be taken out: names first, then numbers of more than one digit, then the others."""
+    numbers = list(_NUMBER.finditer(sentence))
+    return [
+        *_NAME.finditer(sentence),
+        *sorted(numbers, key=lambda match: (len(match.group()) < 2, match.start())),
+    ]
+
+
+def cloze_questions(found: Sequence[Cloze], count: int, *, seed: int) -> tuple[Question, ...]:
+    """Return at most `count` of them as questions, drawn evenly over the documents."""
+    return tuple(_question(one) for one in _spread(found, seed)[:count])
+
+
+def in_turns(items: Sequence[T], group: Callable[[T], str], text: Callable[[T], str], seed: int) -> list[T]:
+    """Return all items, one of each group in turn, so that a long document does not crowd out the others; the order
+    within a group and among groups is by hash."""
+    by_group: dict[str, list[T]] = defaultdict(list)
+    for item in sorted(items, key=lambda item: content_hash(str(seed), group(item), text(item))):
+        by_group[group(item)].append(item)
+    order = sorted(by_group, key=lambda name: content_hash(str(seed), name))
+    rounds = max(map(len, by_group.values()), default=0)
+    return [by_group[name][turn] for turn in range(rounds) for name in order if turn < len(by_group[name])]
+
+
+def _spread(found: Sequence[Cloze], seed: int) -> list[Cloze]:
+    return in_turns(found, lambda one: one.document, lambda one: one.text, seed)
+
+
+def _question(one: Cloze) -> Question:
+    text = _ASK.format(one.text)
+    return Question(
+        id=f"syn-{content_hash(text)[:10]}",
+        messages=(Message("user", text),),
+        answers=(one.answer,),
+        evidence=(Evidence(one.document, one.start, one.end),),
+        stratum=STRATUM,
+        cluster=one.document,
+        tags=(TAG, "cloze"),
+    )
+
+
+def unanswerable_clozes(
+    found: Sequence[Cloze], chunks: Sequence[Chunk], count: int, *, seed: int
+) -> tuple[Question, ...]:
+    """Return at most `count` questions that the documents do not answer: a cloze about one name is asked about another
+    name of the same documents, and kept only if no chunk holds all content words of the new sentence."""
+    names = sorted({match.group() for one in found for match in _NAME.finditer(one.text)})
+    held = [frozenset(tokens(chunk.searchable)) for chunk in chunks]
+    made = []
+    for one in _spread(found, seed):
+        own = _NAME.search(one.text)
+        if own is None or len(made) == count:
+            continue
+        others = [name for name in names if not set(tokens(name)) & set(tokens(own.group()))]
+        if not others:
+            continue
+        other = others[int(content_hash(str(seed), one.text), 16) % len(others)]
+        text = one.text.replace(own.group(), other)
+        wanted = {word for word in tokens(text.replace(GAP, "")) if word not in FUNCTION_WORDS}
+        if any(wanted <= words for words in held):
+            continue
+        asked = _ASK.format(text)
+        made.append(
+            Question(
+                id=f"syn-{content_hash(asked)[:10]}",
+                messages=(Message("user", asked),),
+                answerable=False,
+                stratum=STRATUM,
+                cluster=one.document,
+                tags=(TAG, "cloze", "name swapped"),
+            )
+        )
+    return tuple(made)
