@@ -49,7 +49,7 @@ def clozes(chunks: Sequence[Chunk]) -> list[Cloze]:
     fillings: dict[str, set[str]] = defaultdict(set)
     for one in found:
         fillings[normalise(one.text)].add(normalise(one.answer))
-    unique = {}
+    unique: dict[str, Cloze] = {}
     for one in found:
         if len(fillings[normalise(one.text)]) == 1:
             unique.setdefault(normalise(one.text), one)
@@ -124,7 +124,7 @@ def unanswerable_clozes(
     name of the same documents, and kept only if no chunk holds all content words of the new sentence."""
     names = sorted({match.group() for one in found for match in _NAME.finditer(one.text)})
     held = [frozenset(tokens(chunk.searchable)) for chunk in chunks]
-    made = []
+    made: list[Question] = []
     for one in _spread(found, seed):
         own = _NAME.search(one.text)
         if own is None or len(made) == count:
