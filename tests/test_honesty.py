@@ -168,6 +168,16 @@ def test_a_judge_that_fails_on_one_variant_only_cannot_decide_for_or_against_it(
     assert "The verdict rests on the judge: judged_truthfulness" in decided.text
 
 
+def test_a_dry_run_says_what_the_judge_may_cost(small):
+    project = competing(small, {"q1": "$45"}, judge=judge_table("http://127.0.0.1:9/v1"))
+    plan = project.plan_compare()
+    judge = plan["judge"]
+    assert judge["requests"] == 4 * 5 * 3 * 3  # questions, variants, votes, one correctness and two groundedness
+    assert judge["cost_usd"] == pytest.approx((judge["prompt_tokens"] + 2 * judge["completion_tokens"]) / 1e6)
+    others = sum(entry["cost_usd"] for entry in plan["variants"].values())
+    assert plan["cost_usd"] == pytest.approx(others + judge["cost_usd"])
+
+
 def test_a_judge_of_the_family_of_a_competitor_is_warned_of(small):
     with scripted(lambda _: verdicts("correct")) as script:
         tables = (
