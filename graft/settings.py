@@ -213,12 +213,10 @@ class EvaluationSection:
 
 @dataclass(frozen=True, slots=True)
 class OptimizeSection:
-    """[optimize]: what graft optimize searches on, and for how long; see docs/optimize.md."""
+    """[optimize]: see docs/optimize.md."""
 
-    dev: str = "questions-dev.jsonl"
-    """Development questions, relative to this file: others than the held-out ones. Without them, the examples serve."""
     minutes: float = 10.0
-    """How long to search."""
+    """How long graft optimize searches, the training of retrievers not counted."""
 
 
 @dataclass(frozen=True, slots=True)

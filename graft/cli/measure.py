@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,6 +41,46 @@ def compare(
     with progress() as report:
         decided = project.compare(progress=report)
     show_result(decided, lambda found: found.text, as_json)
+
+
+class Retriever(Enum):
+    """What graft optimize can fine-tune."""
+
+    EMBEDDER = "embedder"
+    RERANKER = "reranker"
+
+    @property
+    def kind(self) -> Literal["embedder", "reranker"]:
+        """The name, as Python takes it."""
+        return "embedder" if self is Retriever.EMBEDDER else "reranker"
+
+
+@app.command()
+@reported
+def optimize(
+    folder: Folder = HERE,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long to search; default: [optimize] minutes.")
+    ] = None,
+    train: Annotated[
+        list[Retriever] | None,
+        typer.Option(help="Fine-tune it on the examples first, and let it compete. May be repeated."),
+    ] = None,
+    write: Annotated[bool, typer.Option(help="Write the winner into graft.toml.")] = True,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Search better [retrieval] settings on development questions; keep them if held-out questions agree."""
+    project = open_project(folder)
+    kinds = [one.kind for one in train or ()]
+    if dry_run:
+        show_data(project.plan_optimize(minutes=minutes, train=kinds), as_json)
+        return
+    from graft.console import progress
+
+    with progress() as report:
+        found = project.optimize(minutes=minutes, train=kinds, write=write, progress=report)
+    show_result(found, lambda optimized: optimized.text, as_json)
 
 
 @app.command()

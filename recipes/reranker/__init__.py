@@ -1,0 +1,1 @@
+"""A reranker of GRAFT's own from permissively licensed pairs: rows, training, evaluation. See docs/optimize.md."""
