@@ -1,5 +1,6 @@
 """The cross-encoder reranker, on a tiny model made here."""
 
+import shutil
 from importlib.util import find_spec
 
 import pytest
@@ -43,13 +44,34 @@ def folder(tmp_path_factory):
     return path
 
 
+def opened(folder, **options):
+    return CrossEncoderReranker(
+        CrossEncoderReranker.Options(model=str(folder), **{"precision": "fp32", **options})
+    )
+
+
 class TestCrossEncoderReranker(RerankerConformance):
     @pytest.fixture
     def reranker(self, folder):
-        return CrossEncoderReranker(CrossEncoderReranker.Options(model=str(folder), batch=2))
+        return opened(folder, batch=2)
 
 
 def test_a_wrong_folder_is_one_clear_error(tmp_path):
     reranker = CrossEncoderReranker(CrossEncoderReranker.Options(model=str(tmp_path)))
     with pytest.raises(BackendError, match="Cannot load the reranker"):
         reranker.score("q", ["text"])
+
+
+def test_bf16_scores_like_fp32(folder):
+    texts = ["annual leave is 25 days", "the printer is broken", "leave"]
+    exact, half = (opened(folder, precision=kind).score("annual leave", texts) for kind in ("fp32", "bf16"))
+    assert half == pytest.approx(exact, abs=0.02)
+
+
+def test_the_fingerprint_is_that_of_the_files(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    assert opened(copy).fingerprint == opened(folder, batch=1, precision="bf16").fingerprint
+    (copy / "config.json").write_text("{}")
+    others = [opened(copy), opened(folder, max_tokens=9), opened("some/name")]
+    assert len({opened(folder).fingerprint, *(one.fingerprint for one in others)}) == 4

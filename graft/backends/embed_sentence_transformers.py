@@ -6,7 +6,6 @@ only, no remote code. Nothing is loaded before the first `encode`.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from graft.backends.model_files import hash_of
 from graft.errors import BackendError, ConfigError, MissingExtra
 from graft.protocols import Matrix
 from graft.types import content_hash
@@ -61,7 +61,7 @@ class SentenceTransformersEmbedder:
         """Hash of what changes the vectors. A local folder counts by the content of its files, a hub model by its name
         and revision: name a commit where an index must never mix two versions of a model."""
         options, folder = self._options, Path(self._options.model).expanduser()
-        weights = _hash_of(folder) if folder.is_dir() else f"{options.model}@{options.revision}"
+        weights = hash_of(folder) if folder.is_dir() else f"{options.model}@{options.revision}"
         prompts = (options.query_prompt, options.passage_prompt)
         return content_hash(
             "sentence-transformers", weights, *prompts, str(options.truncate_dim), str(options.max_tokens)
@@ -121,14 +121,3 @@ class SentenceTransformersEmbedder:
         if options.max_tokens:
             model.max_seq_length = options.max_tokens
         return model.eval()
-
-
-def _hash_of(folder: Path) -> str:
-    """Return a hash of a model's files: everything it is made of, and nothing that lies beside it by chance."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in {".json", ".safetensors", ".txt", ".model"}:
-            digest.update(path.relative_to(folder).as_posix().encode())
-            with path.open("rb") as handle:
-                digest.update(hashlib.file_digest(handle, "sha256").digest())
-    return digest.hexdigest()
