@@ -27,7 +27,7 @@ from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
 from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash
 from graft.verbs.development import development, held_apart
-from graft.verbs.index import in_step, index_documents, library, skipped_note, trim_when_large
+from graft.verbs.indexing import in_step, index_documents, library, skipped_note, trim_when_large
 from graft.wiring.parts import Parts
 from graft.workspace import write_json
 

@@ -1,4 +1,4 @@
-"""index: versions of the index side by side, over the same documents; and what build and sync fill them with.
+"""index: versions of the index side by side, over the same documents.
 
 Building a version disturbs no other one; promoting it is one atomic write, after which the next query of every process
 uses it. What was parsed and embedded lies in caches that all versions share.
@@ -7,7 +7,7 @@ uses it. What was parsed and embedded lies in caches that all versions share.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,43 +15,15 @@ from typing import Any
 from graft.errors import ConfigError, NotBuilt
 from graft.protocols import Progress
 from graft.retrieval import cache
-from graft.retrieval.cache import EmbeddingCache, ParseCache
 from graft.retrieval.index import IndexReport
-from graft.retrieval.library import Catalogue, Library
-from graft.retrieval.workers import Limits
+from graft.retrieval.library import Catalogue
 from graft.settings import Backend, RetrievalSection
 from graft.stages import quiet
+from graft.verbs.indexing import Indexed, cache_bytes, changes_line, library, trim_vectors, updated
 from graft.wiring.parts import Parts
 from graft.wiring.versions import Version
 
-WAIT_SECONDS = 60.0
-"""How long to wait for another process that is writing the same version; a sync takes a fraction of a second."""
 _MAKES = ("chunker", "embedder", "store")
-
-
-@dataclass(frozen=True, slots=True)
-class Indexed:
-    """What indexing did: to which version, and which one it replaced in service ("" for none)."""
-
-    version: str
-    report: IndexReport
-    replaced: str = ""
-
-    @property
-    def text(self) -> str:
-        """One line."""
-        held = f"{self.report.documents} documents, {self.report.chunks} chunks"
-        return f"Index version {self.version}: {changes_line(self.report)} ({held})."
-
-    @property
-    def note(self) -> str:
-        """What the user should know about the versions."""
-        if not self.replaced:
-            return ""
-        return (
-            f"The index version {self.version} is in service now; {self.replaced} is kept:"
-            " graft index rollback brings it back."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,56 +83,6 @@ class Trimmed:
         )
 
 
-def changes_line(report: IndexReport) -> str:
-    """Return what an update changed, in short."""
-    counts = [(report.added, "added"), (report.changed, "changed"), (report.deleted, "removed")]
-    told = ", ".join(f"{count} {what}" for count, what in counts if count)
-    return f"{told}; {report.embedded} chunks embedded" if told else "nothing changed"
-
-
-def library(parts: Parts) -> Library:
-    """The project's documents, parsed once whatever the version."""
-    section = parts.config.documents
-    return Library(
-        ParseCache(parts.workspace.parses),
-        [parts.root / path for path in section.paths],
-        parts.retrieval.loaders,
-        include=section.include,
-        exclude=section.exclude,
-        base=parts.root,
-        limits=Limits(section.parse_seconds, section.parse_memory_mb, section.parse_workers),
-    )
-
-
-def skipped_note(documents: Catalogue) -> str:
-    """Say how many files were left out, if any were."""
-    left = f"{documents.skipped} files were left out: no loader reads their kind (see graft doctor)."
-    return left if documents.skipped else ""
-
-
-def in_step(parts: Parts) -> bool:
-    """Whether the version in service is the one to keep up to date: the settings in graft.toml make it, or they are the
-    same as when it was promoted by hand."""
-    now = parts.versions.current()
-    asked = parts.retrieval_of(None).identity
-    return now is not None and asked in (parts.versions.get(now).identity, parts.versions.asked())
-
-
-def index_documents(parts: Parts, documents: Catalogue, progress: Progress) -> Indexed:
-    """Bring the version in service up to date. Where graft.toml asks for another index, that is built beside it and takes
-    its place when it is whole."""
-    now = parts.versions.current()
-    if now is not None and in_step(parts):
-        return Indexed(now, _updated(parts, now, documents, progress))
-    wanted = parts.retrieval_of(None)
-    version = parts.versions.made_by(wanted.identity)
-    if version is None:
-        version = parts.versions.create(parts.config.retrieval, wanted.identity)
-    report = _updated(parts, version.name, documents, progress)
-    parts.versions.promote(version.name, asked=wanted.identity)
-    return Indexed(version.name, report, now or "")
-
-
 def build_version(
     parts: Parts, name: str, changes: Sequence[str] = (), *, progress: Progress = quiet
 ) -> Indexed:
@@ -178,7 +100,7 @@ def build_version(
             )
         if same is None:
             parts.versions.create(section, identity, name)
-    return Indexed(name, _updated(parts, name, library(parts).look(progress), progress))
+    return Indexed(name, updated(parts, name, library(parts).look(progress), progress))
 
 
 def overlaid(section: RetrievalSection, changes: Sequence[str]) -> RetrievalSection:
@@ -233,7 +155,7 @@ def _state(parts: Parts, version: Version, documents: Catalogue, *, in_service: 
 def promote(parts: Parts, name: str, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
     """Put a version into service, brought up to date first unless `as_is`. Raises NotBuilt for an empty one."""
     parts.versions.get(name)
-    report = None if as_is else _updated(parts, name, library(parts).look(progress), progress)
+    report = None if as_is else updated(parts, name, library(parts).look(progress), progress)
     if not len(parts.retrieval_of(name).store):
         raise NotBuilt(f"The index version {name!r} is empty.", f"Run graft index build {name}.")
     before = parts.versions.current() or ""
@@ -246,7 +168,7 @@ def roll_back(parts: Parts, *, as_is: bool = False, progress: Progress = quiet) 
     earlier = parts.versions.before()
     if not earlier:
         raise NotBuilt("No index version was in service before this one.", "See graft index list.")
-    report = None if as_is else _updated(parts, earlier[-1], library(parts).look(progress), progress)
+    report = None if as_is else updated(parts, earlier[-1], library(parts).look(progress), progress)
     before = parts.versions.current() or ""
     return Switched(parts.versions.roll_back(asked=parts.retrieval_of(None).identity), before, report)
 
@@ -260,40 +182,9 @@ def drop(parts: Parts, name: str) -> str:
 
 def trim(parts: Parts) -> Trimmed:
     """Drop from the caches what no version of the index and no file holds."""
-    dropped = _trim_vectors(parts)
+    dropped = trim_vectors(parts)
     files = cache.trim(parts.workspace.parses, "parsed", library(parts).look().keys)
     return Trimmed(dropped, files, cache_bytes(parts) / 2**20)
-
-
-def cache_bytes(parts: Parts) -> int:
-    """Return what the caches take on disk."""
-    return sum(_size(path) for path in (parts.workspace.embeddings, parts.workspace.parses))
-
-
-def _size(path: Path) -> int:
-    return sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
-
-
-def _trim_vectors(parts: Parts) -> int:
-    def held() -> Iterator[bytes]:
-        for version in parts.versions.all():
-            retrieval = parts.retrieval_of(version.name)
-            embeddings = EmbeddingCache(parts.workspace.embeddings, retrieval.embedder.fingerprint)
-            yield from (embeddings.key(chunk.searchable) for chunk in retrieval.store.chunks())
-
-    return cache.trim(parts.workspace.embeddings, "vectors", held())
-
-
-def trim_when_large(parts: Parts) -> None:
-    """Trim the embedding cache once it takes four times what the versions hold, and 64 MB on top."""
-    opened = [parts.retrieval_of(version.name) for version in parts.versions.all()]
-    live = sum(len(one.store) * (4 * one.embedder.dimension + 64) for one in opened)
-    if _size(parts.workspace.embeddings) > 4 * live + 64 * 2**20:
-        _trim_vectors(parts)
-
-
-def _updated(parts: Parts, name: str, documents: Catalogue, progress: Progress) -> IndexReport:
-    return parts.retrieval_of(name).index.update(documents, progress, wait=WAIT_SECONDS)
 
 
 def _megabytes(folder: Path) -> float:

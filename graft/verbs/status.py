@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from graft.errors import GraftError
 from graft.tuning.adapters import read_manifest
-from graft.verbs.build import read_documents
+from graft.verbs.indexing import cache_bytes, in_step, last_sync, library
 from graft.verbs.release import state
 from graft.wiring.parts import Parts
 from graft.workspace import read_json
@@ -25,20 +26,44 @@ def status(parts: Parts) -> dict[str, Any]:
 
 def _index(parts: Parts) -> dict[str, Any]:
     try:
-        loaded = read_documents(parts)
+        documents = library(parts).look()
     except GraftError as error:
         return {"problem": str(error)}
-    changes = parts.retrieval.index.plan(loaded.documents)
-    stale = any(changes.get(key) for key in ("added", "changed", "deleted"))
-    unreadable = [f"{problem.path}: {problem.reason}" for problem in loaded.problems]
-    advice = "stale: run graft build" if stale else "up to date"
-    return {"state": advice, **_search(parts), **changes, "unreadable": unreadable}
+    now = parts.versions.current()
+    changes = parts.retrieval_of(now).index.plan(documents)
+    unreadable = [f"{problem.path}: {problem.reason}" for problem in documents.problems]
+    found: dict[str, Any] = {"state": _advice(parts, changes), "version": now or "none"}
+    others = [f"{one.name} ({one.summary})" for one in parts.versions.all() if one.name != now]
+    if others:
+        found["other versions"] = ", ".join(others)
+    return {
+        **found,
+        "last sync": last_sync(parts, now) if now else "never",
+        "documents": len(documents.fingerprints) - changes["added"],
+        **_search(parts),
+        **changes,
+        "caches_mb": round(cache_bytes(parts) / 2**20, 1),
+        "unreadable": unreadable,
+    }
+
+
+def _advice(parts: Parts, changes: Mapping[str, int]) -> str:
+    """Say what to do about the index."""
+    if parts.versions.current() is None:
+        return "not built: run graft build"
+    if not in_step(parts):
+        return "graft.toml asks for another index: graft build makes it and puts it into service"
+    stale = any(changes[key] for key in ("added", "changed", "deleted"))
+    return "stale: run graft sync, or graft build" if stale else "up to date"
 
 
 def _search(parts: Parts) -> dict[str, Any]:
     """Return what the store holds and how well it finds the nearest: exact, or with the recall that was measured."""
     health = parts.retrieval.store.health()
-    sizes = {"disk_mb": round(health.disk_bytes / 2**20, 1), "memory_mb": round(health.memory_bytes / 2**20, 1)}
+    sizes = {
+        "disk_mb": round(health.disk_bytes / 2**20, 1),
+        "memory_mb": round(health.memory_bytes / 2**20, 1),
+    }
     recall = {} if health.recall is None else {"recall@10 against exact": health.recall}
     return {"chunks": health.rows, "search": health.search, **recall, **sizes}
 

@@ -19,12 +19,13 @@ from graft.retrieval.documents import Problem
 from graft.retrieval.index import IndexReport
 from graft.retrieval.library import Catalogue, Library
 from graft.stages import quiet
-from graft.verbs.index import (
+from graft.verbs.indexing import (
     WAIT_SECONDS,
     Indexed,
     changes_line,
     index_documents,
     library,
+    note_sync,
     skipped_note,
     trim_when_large,
 )
@@ -155,4 +156,5 @@ class _Follower:
         else:
             return None
         self._todo = set()
+        note_sync(self._parts, retrieval.version)
         return report if report.added or report.changed or report.deleted else None

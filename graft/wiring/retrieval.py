@@ -38,7 +38,7 @@ class RetrievalParts:
     ) -> None:
         self._section = section
         self._workspace = workspace
-        self._version = version or Versions(workspace).current() or UNBUILT
+        self.version = version or Versions(workspace).current() or UNBUILT
         self._count = count
         self._write = write
 
@@ -65,7 +65,7 @@ class RetrievalParts:
     def store(self) -> Store:
         """Where chunks and vectors lie."""
         choice = self._section.store
-        folder = self._workspace.index / self._version / choice.name
+        folder = self._workspace.index / self.version / choice.name
         return plugins.build("store", choice.name, choice.options, folder=folder, where="[retrieval.store]")  # type: ignore[no-any-return]
 
     @cached_property
@@ -78,7 +78,7 @@ class RetrievalParts:
     def index(self) -> Index:
         """The index over the store."""
         return Index.open(self._workspace, store=self.store, embedder=self.embedder, chunker=self.chunker,
-                          name=self._version)  # fmt: skip
+                          name=self.version)  # fmt: skip
 
     @property
     def identity(self) -> str:
