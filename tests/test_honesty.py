@@ -179,7 +179,9 @@ def test_a_dry_run_says_what_the_judge_may_cost(small):
     assert plan["cost_usd"] is None  # no price of the fake model is known, so none of the sum
     small.joinpath("graft.toml").write_text(small.joinpath("graft.toml").read_text(encoding="utf-8").replace(
         "[retrieval]", "[decision]\ninput_price = 0.0\noutput_price = 0.0\n[retrieval]"), encoding="utf-8")  # fmt: skip
-    assert Project(small).plan_compare()["cost_usd"] == pytest.approx(judge["cost_usd"])
+    priced = Project(small).plan_compare()
+    others = sum(entry["cost_usd"] for entry in priced["variants"].values())
+    assert priced["cost_usd"] == pytest.approx(others + judge["cost_usd"])
 
 
 def test_a_judge_of_the_family_of_a_competitor_is_warned_of(small):
