@@ -7,8 +7,9 @@ version ends on it. Commits nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -36,7 +37,6 @@ Tier = Literal["exact", "int8", "disk"]
 Addresses = NDArray[np.uint64]
 Hits = list[tuple[Chunk, float]]
 
-_BATCH = 8192
 # A reader starts anew when so many of its rows are gone, or more than half would be new.
 _DEAD_ROWS, _DEAD_SHARE = 1000, 0.2
 _MASKS = 64
@@ -66,8 +66,7 @@ class Snapshot:
         if tier != "disk":
             vectors = VectorIndex.empty(dimension, table.count_rows(), full=tier == "exact")
         empty = cls(table, version, tier, np.zeros(0, np.uint64), ChunkRows(), Bm25Index(), vectors, effort)
-        names = [*HELD, "terms"] if vectors is None else [*HELD, "terms", "vector"]
-        return empty.grown(table.search().select(names).with_row_id(True).limit(None).to_batches(_BATCH))
+        return empty.grown(lambda names: table.search().select(names).with_row_id(True).limit(None))
 
     def advanced(self, table: Any, version: int, tier: Tier) -> Snapshot | None:
         """Return a later version, by what differs; None when reading it whole is less work."""
@@ -90,8 +89,7 @@ class Snapshot:
         )
         if len(added) == 0:
             return made
-        names = [*HELD, "terms"] if self.vectors is None else [*HELD, "terms", "vector"]
-        return made.grown(table.take_row_ids(added.tolist()).select(names).with_row_id().to_batches())
+        return made.grown(lambda names: table.take_row_ids(added.tolist()).select(names).with_row_id())
 
     def _followed(self, table: Any, added: Addresses, gone: Mask) -> tuple[Addresses, Addresses, Mask]:
         """Tell rows that compaction moved from new ones: document states cover all that a row is made of, so one with
@@ -107,28 +105,35 @@ class Snapshot:
                 addresses[row], gone[row] = place.pop(key), False
         return addresses, np.sort(np.array(list(place.values()), dtype=np.uint64)), gone
 
-    def grown(self, batches: Any) -> Self:
-        """Return this snapshot with more rows; vectors are copied batch by batch, so that they are held only once."""
-        import pyarrow as pa
-
-        held, addresses, terms, counts, vectors = [], [self.addresses], [], [], self.vectors
-        for batch in batches:
+    def grown(self, query: Callable[[list[str]], Any]) -> Self:
+        """Return this snapshot with more rows; `query` asks for some columns of them. Texts come first and the rest in
+        batches, as all at once would take twice the memory."""
+        held = query(list(HELD)).to_arrow()
+        terms, counts, places, vectors = [], [], [], self.vectors
+        for batch in query(["terms"] if vectors is None else ["terms", "vector"]).to_batches():
             if vectors is not None:
                 vectors = vectors.grown(vectors_in(batch))
             words, sizes = terms_in(batch)
             terms.append(words)
             counts.append(sizes)
-            addresses.append(batch.column("_rowid").to_numpy())
-            held.append(batch.select(HELD))
-        if not held:
+            places.append(batch["_rowid"].to_numpy())
+        if held.num_rows == 0:
             return self
-        where = np.concatenate(addresses)
+        if not np.array_equal(np.concatenate(places), held["_rowid"].to_numpy()):
+            raise RuntimeError("two scans of one version gave its rows in different order")
+        joined = np.concatenate(terms)
+        terms.clear()
         live = self.live
         if live is not None:
-            live = np.concatenate([live, np.ones(len(where) - len(live), dtype=bool)])
-        chunks = self.chunks.grown(pa.Table.from_batches(held))
-        index = self.words.grown(np.concatenate(terms), np.concatenate(counts))
-        return replace(self, addresses=where, chunks=chunks, words=index, vectors=vectors, live=live)
+            live = np.concatenate([live, np.ones(held.num_rows, dtype=bool)])
+        return replace(
+            self,
+            addresses=np.concatenate([self.addresses, held["_rowid"].to_numpy()]),
+            chunks=self.chunks.grown(held.select(HELD)),
+            words=self.words.grown(joined, np.concatenate(counts)),
+            vectors=vectors,
+            live=live,
+        )
 
     def __len__(self) -> int:
         return len(self.addresses) if self.live is None else int(np.count_nonzero(self.live))
@@ -151,14 +156,18 @@ class Snapshot:
             rows, scores = self.vectors.search(query, k, allowed, self._source)
             return self._hits(rows, scores, k)
         found, near = nearest(self.table, query, k, where, self.effort)
-        order = np.argsort(self.addresses)
-        rows = order[np.searchsorted(self.addresses[order], found)]
-        return self._hits(rows, near, k)
+        order, ascending = self._by_address
+        return self._hits(order[ascending.searchsorted(found)], near, k)
 
     def nearest_addresses(self, query: Vector, k: int) -> Addresses:
         """Return where the nearest rows lie on disk: what `nearest` finds, for measuring it."""
         assert self.vectors is not None
         return self.addresses[self.vectors.search(query, k, self.live, self._source)[0]]
+
+    @cached_property
+    def _by_address(self) -> tuple[Rows, Addresses]:
+        order = np.argsort(self.addresses)
+        return order, self.addresses[order]
 
     @property
     def _source(self) -> Fetch | None:
