@@ -3,6 +3,7 @@
     python benchmarks/ranking.py --data ../shared/data
     python benchmarks/ranking.py --data ../shared/data --split dev --arms rrf weighted feedback
     python benchmarks/ranking.py --data ../shared/data --sets nfcorpus --chunker document --arms bm25
+    python benchmarks/ranking.py --data ../shared/data --sets clapnq squad2 --threshold
 
 Prints nDCG@10 and recall@5 of documents (a document stands where its best chunk stands) in percent, and what hybrid gains
 over the better of its parts. Means have 95 % BCa bootstrap intervals over questions. Settings were chosen on the dev
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from graft import plugins
+from graft.decision.calibration import apply, calibrate
 from graft.decision.statistics import Interval, mean_interval, paired_difference
 from graft.evaluation.retrieval_metrics import ndcg, recall
 from graft.protocols import Embedder, Reranker, Store
@@ -173,6 +175,26 @@ def measured(searcher: Searcher, asked: Sequence[Asked]) -> tuple[list[float], l
     return gains, recalls
 
 
+def thresholds(data: Path, files: Corpus, searcher: Searcher) -> str:
+    """Return a row: the threshold on the best cosine that keeps 95 % of the dev split's answerable questions, and what it
+    keeps and declines of the test split's."""
+    scores, kinds = {}, {}
+    for split in (files.dev, files.test):
+        rows = read(data / files.folder / f"{split}.jsonl.gz")
+        results = searcher.search_batch([row["question"] for row in rows], DEEP)
+        scores[split] = [result.best_dense or 0.0 for result in results]
+        kinds[split] = [bool(row["answerable"]) for row in rows]
+    chosen = calibrate(scores[files.dev], kinds[files.dev])
+    found = apply(chosen, scores[files.test], kinds[files.test])
+    limits = f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+    return f"{limits} | {share(found.kept)} | {share(found.declined)} | {found.separation:.2f}"
+
+
+def share(found: Interval) -> str:
+    """Return a share with its limits, in percent."""
+    return cell(Interval(*(None if limit is None else 100 * limit for limit in found)))
+
+
 def cell(found: Interval) -> str:
     """Return a mean with its limits."""
     if found.value is None or found.low is None or found.high is None:
@@ -192,11 +214,22 @@ def main() -> None:
     parser.add_argument("--reranker", default="", help="a reranker: its options with its name, as JSON")
     parser.add_argument("--rerank", type=int, default=RetrievalSection().rerank, help="hits that it reads")
     parser.add_argument("--misspell", action="store_true", help="put one typing error into each question")
+    parser.add_argument(
+        "--threshold", action="store_true", help="calibrate declining instead of measuring ranking"
+    )
     parser.add_argument("--cache", type=Path, default=Path("runs/ranking"))
     options = parser.parse_args()
     embedder = plugins.build("embedder", "minilm")
     given = json.loads(options.reranker) if options.reranker else {}
     reranker = plugins.build("reranker", given.pop("name"), given) if given else None
+    if options.threshold:
+        print("| set | threshold | keeps of the answerable | declines of the others | separation |")
+        print("|---|---:|---:|---:|---:|")
+        for name in options.sets:
+            store = indexed(options.data, SETS[name], name, options, embedder)
+            made = arms(store, embedder, None, options.rerank)["dense"]()
+            print(f"| {name} | {thresholds(options.data, SETS[name], made)} |", flush=True)
+        return
     print("| set | questions | search | nDCG@10 | recall@5 | nDCG@10 over the better part |")
     print("|---|---:|---|---:|---:|---:|")
     for name in options.sets:
