@@ -289,10 +289,10 @@ def test_volume_and_price_change_the_verdict_and_say_so():
     assert len(at) == 8
     assert (at["volume x", 0.1]["variant"], at["volume x", 0.1]["changes"]) == ("rag", True)
     assert (at["volume x", 10.0]["variant"], at["volume x", 10.0]["changes"]) == ("hybrid", False)
-    assert "would change it: at volume x 0.1: RECOMMEND rag" in found.trace
+    assert "would change it, at 0.1 times the volume: recommend rag" in found.trace
     gain = 1.0 - 0.75 - 0.001
     assert line(found, "break-even") == [
-        f"break-even: hybrid ($500.00 a month more) pays from {500 / gain:,.0f} answers a month; you plan 10,000"
+        f"break-even with better answers counted as money, as large as seen here: hybrid ($500.00 a month more) pays from {500 / gain:,.0f} answers a month on; you plan 10,000"
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from graft.decision.compare import compare
 from graft.decision.recommend import Values, recommend
+from graft.reporting.report import to_decision
 from graft.types import Recommendation, Value
 
 OUTCOMES = {"+": 1.0, "0": 0.0, "-": -1.0, "?": None}
@@ -44,14 +45,10 @@ def decide(case: dict[str, Any]) -> Recommendation:
 
 
 def text(case: dict[str, Any]) -> str:
-    """Return what is printed for a case: the story, the trace, the verdict and its reasons."""
-    verdict = decide(case)
-    head = f"{verdict.kind} {verdict.variant or ' or '.join(verdict.candidates)}"
-    return "\n".join(
-        [case["story"], "", *verdict.trace, "", head, *(f"- {reason}" for reason in verdict.reasons), ""]
-    )
+    """Return what is printed for a case: the story, the verdict with its reasons, and every step that led to it."""
+    return f"{case['story']}\n\n{to_decision(decide(case))}\n"
 
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
-        print(text(json.loads(Path(argument).read_text(encoding="utf-8"))))
+        print(text(json.loads(Path(argument).read_text(encoding="utf-8"))), end="")

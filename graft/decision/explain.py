@@ -23,15 +23,29 @@ Failures = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 def sensitivity_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the settings under which the verdict would be another one, or that there is none."""
-
-    def told(row: Mapping[str, Any]) -> str:
-        verdict = row["variant"] or " or ".join(row["candidates"]) or "nothing"
-        return f"at {row['what']} {row['at']:g}: {row['kind']} {verdict}"
-
-    flips = [told(row) for row in rows if row["changes"]]
-    return [f"would change it: {line}" for line in flips] or [
-        "would change it: none of the settings tried (wrong / right 0.5 to 4, prices x 0.5 and 2, volume x 0.1 and 10)"
+    flips = [
+        f"{_setting(row)}: {_OTHERWISE[row['kind']]} {row['variant'] or ' or '.join(row['candidates']) or 'nothing'}"
+        for row in rows
+        if row["changes"]
     ]
+    return [f"would change it, {line}" for line in flips] or [
+        "nothing tried would change it: a wrong answer costing 0.5 to 4 times what a right one brings, half and twice the "
+        "price of an answer, a tenth and ten times the volume"
+    ]
+
+
+_OTHERWISE = {
+    "RECOMMEND": "recommend",
+    "KEEP_THE_CHEAPER": "keep the cheaper,",
+    "UNDECIDED": "undecided between",
+}
+
+
+def _setting(row: Mapping[str, Any]) -> str:
+    """Return a setting that was tried, in words."""
+    if str(row["what"]).startswith("loss"):
+        return f"if a wrong answer cost {row['at']:g} times what a right one brings"
+    return f"at {row['at']:g} times the {'price of an answer' if 'price' in row['what'] else 'volume'}"
 
 
 def stratum_lines(case: Case, left: Sequence[str], verdict: Verdict) -> tuple[list[str], list[str]]:
@@ -83,9 +97,10 @@ def break_even_line(case: Case, pair: Sequence[str]) -> list[str]:
         Running(per_answer[high], hosting=fixed[high]),
         months=1,
     )
-    told = "never" if volume is None else f"from {volume:,.0f} answers a month"
+    told = "never" if volume is None else f"from {volume:,.0f} answers a month on"
     return [
-        f"break-even: {high} (${fixed[high] - fixed[low]:,.2f} a month more) pays {told}; you plan {case.volume:,.0f}"
+        f"break-even with better answers counted as money, as large as seen here: {high} "
+        f"(${fixed[high] - fixed[low]:,.2f} a month more) pays {told}; you plan {case.volume:,.0f}"
     ]
 
 

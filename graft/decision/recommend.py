@@ -187,7 +187,8 @@ def _assembled(
     verdict = done.verdict
     sensitivity = [_what_if(what, at, changed, evidence, verdict) for what, at, changed in what_ifs(case)]
     probability = case.probability_best(done.left)
-    trace.append("P(highest utility): " + ", ".join(f"{name} {p:.2f}" for name, p in probability.items()))
+    chances = ", ".join(f"{name} {p:.0%}" for name, p in probability.items())
+    trace.append(f"chance of being worth the most, from the bootstrap: {chances}")
     told, torn = stratum_lines(case, done.left, verdict)
     trace += told + sensitivity_lines(sensitivity)
     pair = verdict.candidates if len(verdict.candidates) == 2 else best_two(case, done.left)

@@ -103,7 +103,8 @@ def decide(
         }
         lines += [_superiority(contest, best, other, gap) for other, gap in gaps.items()]
         if contest.lacking or not all(_above(gap, margin) for gap in gaps.values()):
-            return _alike_or_open(contest, remaining, best, lines, beaten)
+            ahead = best != first and (gaps[first].low or 0.0) > 0
+            return _alike_or_open(contest, remaining, best, lines, beaten, ahead=ahead)
         beaten += others
         remaining = [name for name in remaining if name not in others]
     winner = remaining[0]
@@ -126,9 +127,16 @@ def _superiority(contest: _Contest, best: str, other: str, gap: Interval) -> str
 
 
 def _alike_or_open(
-    contest: _Contest, remaining: Sequence[str], best: str, lines: Sequence[str], beaten: Sequence[str]
+    contest: _Contest,
+    remaining: Sequence[str],
+    best: str,
+    lines: Sequence[str],
+    beaten: Sequence[str],
+    *,
+    ahead: bool,
 ) -> Verdict:
-    """Steps 6 and 7: KEEP_THE_CHEAPER when no other arm is better by the margin, else UNDECIDED."""
+    """Steps 6 and 7: KEEP_THE_CHEAPER when no other arm is better by the margin, else UNDECIDED. `ahead`: the best is
+    shown to be better than the cheapest, and only by the margin it is not."""
     first, utility, margin = remaining[0], contest.utility, contest.margin
     ps = {
         rival: noninferiority(utility[first], utility[rival], margin, contest.clusters)
@@ -145,7 +153,12 @@ def _alike_or_open(
         return Verdict(KEEP, first, (first,), (reason,), (*lines, *tested))
     rival = best if best != first else max(ps, key=lambda name: ps[name])
     told, needed = _open(contest, first, rival)
-    reasons = [f"The data cannot tell {first} and {rival} apart: {told}.", contest.lacking]
+    apart = (
+        f"{rival} is better than {first}, but not shown to be better by the {margin:g} that matters to you"
+        if ahead
+        else f"The data cannot tell {first} and {rival} apart"
+    )
+    reasons = [f"{apart}: {told}.", contest.lacking]
     if beaten:
         reasons.append(f"Either is better than {_list(beaten)}.")
     reasons.append(f"Until then {first} is the {contest.word} choice.")

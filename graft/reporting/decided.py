@@ -105,7 +105,7 @@ def sensitivity(recommendation: Recommendation) -> str:
     chance = ", ".join(
         f"{escape(name)} {shown.share(part)}" for name, part in recommendation.probability_best.items()
     )
-    lines = [*even, *([f"Chance of having the highest utility: {chance}."] if chance else [])]
+    lines = [*even, *([f"Chance of being worth the most: {chance}."] if chance else [])]
     return f"<p><b>{tried}</b> would change the verdict.</p>{table}" + "".join(
         f"<p>{line}</p>" for line in lines
     )

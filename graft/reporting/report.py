@@ -23,7 +23,7 @@ from graft.reporting.page import to_html
 from graft.types import Comparison, Contrast, Estimate, Question, Recommendation, Row, Value
 from graft.workspace import write_text
 
-__all__ = ["to_html", "to_markdown", "to_terminal", "write_report"]
+__all__ = ["to_decision", "to_html", "to_markdown", "to_terminal", "write_report"]
 
 _WIDTH = 100  # of the terminal's paragraphs
 _LONG = 400
@@ -108,6 +108,12 @@ def to_terminal(comparison: Comparison, recommendation: Recommendation, trust: T
     if comparison.warnings:
         parts += ["", "Warnings", *_bullets(comparison.warnings)]
     return "\n".join(parts)
+
+
+def to_decision(recommendation: Recommendation) -> str:
+    """Return the verdict with its reasons, and below them every step that led to it, as printed."""
+    head = [shown.verdict(recommendation), *_bullets(recommendation.reasons)]
+    return "\n".join([*head, "", "How it was decided", *(f"  {line}" for line in recommendation.trace)])
 
 
 def _two_lines(

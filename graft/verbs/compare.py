@@ -81,8 +81,8 @@ class Decided:
 
     @property
     def trace(self) -> str:
-        """Every step that led to the verdict."""
-        return "\n".join(self.recommendation.trace)
+        """The verdict with its reasons, and every step that led to it."""
+        return reporting.to_decision(self.recommendation)
 
     def to_json(self) -> dict[str, Any]:
         """The documented form for scripts."""
