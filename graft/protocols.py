@@ -130,6 +130,15 @@ class Store(Protocol):
 
 
 @runtime_checkable
+class Dated(Protocol):
+    """What a Store may do besides: tell cheaply that it was written to. Without it, what depends on the stored documents
+    is computed anew for every answer that is looked up in a server's cache."""
+
+    def generation(self) -> str:
+        """Return what differs after every commit, by any process; in a millisecond at most."""
+
+
+@runtime_checkable
 class Reranker(Protocol):
     """Scores passages against a query."""
 

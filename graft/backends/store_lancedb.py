@@ -23,7 +23,7 @@ import numpy as np
 
 from graft.backends import lance_disk
 from graft.backends.bm25_index import tokens
-from graft.backends.lance_rows import among, dimension_of, schema_of, to_rows
+from graft.backends.lance_rows import among, dimension_of, schema_of, stamp_of, to_rows
 from graft.backends.lance_snapshot import Snapshot, Tier
 from graft.backends.vector_index import bytes_per_row
 from graft.errors import BackendError, DataError, WorkspaceError
@@ -146,6 +146,12 @@ class LanceStore:
             found = [held.nearest_addresses(query, lance_disk.DEPTH + 1) for query in queries]
         reached = lance_disk.recall(found, truth)
         return StoreHealth(len(held), size, held.nbytes, held.tier, reached, len(queries))
+
+    def generation(self) -> str:
+        """See `graft.protocols.Dated`: the table and its version."""
+        with self._lock, _guarded(self._folder):
+            table = self._latest()
+            return "" if table is None else f"{stamp_of(table.schema).hex()} {table.version}"
 
     def __len__(self) -> int:
         with self._lock, _guarded(self._folder):

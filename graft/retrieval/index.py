@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from graft.errors import DataError
-from graft.protocols import Chunker, Embedder, Matrix, Progress, Store, Vector
+from graft.protocols import Chunker, Dated, Embedder, Matrix, Progress, Store, Vector
 from graft.retrieval.cache import EmbeddingCache
 from graft.retrieval.library import Corpus
 from graft.types import Chunk, Document, content_hash
@@ -90,6 +90,7 @@ class Index:
         self._chunker = chunker
         self._lock = f"index-{name}" if name else "index"
         self._known: dict[str, str] | None = None
+        self._fingerprint = ("", "")
 
     @classmethod
     def open(
@@ -101,7 +102,11 @@ class Index:
     @property
     def fingerprint(self) -> str:
         """Hash of what is indexed: every document with what its chunks and vectors were made from."""
-        return content_hash(*(part for item in sorted(self._store.documents().items()) for part in item))
+        now = self._store.generation() if isinstance(self._store, Dated) else ""
+        if not now or self._fingerprint[0] != now:
+            items = sorted(self._store.documents().items())
+            self._fingerprint = (now, content_hash(*(part for item in items for part in item)))
+        return self._fingerprint[1]
 
     def plan(self, documents: Corpus | Iterable[Document]) -> dict[str, int]:
         """Return how many documents an update would add, change, delete and leave, without loading a model."""

@@ -19,8 +19,13 @@ class Answers(Protocol):
     """What can be served; a Variant is one. Its fingerprint differs with what it may see, so that an answer is never
     kept for a caller with other rights."""
 
-    name: str
-    fingerprint: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides an answer now: an answer is kept for as long as it stays."""
 
     def stream(self, question: Sequence[Message], /) -> Iterator[str | Answer]:
         """Yield text, then the Answer whose text is its concatenation."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import ConfigError, GraftError
 from graft.generation.variant import Variant
 from graft.protocols import Filter, values
+from graft.types import Answer, Message, content_hash
 from graft.verbs.ask import default_variant
 from graft.verbs.release import current, released
 from graft.wiring.parts import ADAPTED, Parts
@@ -39,7 +41,7 @@ def serve(
     key = os.environ.get(section.key_env) or secrets.token_urlsafe(24)
     callers = callers_of(parts, variant)
     app = create_app(
-        variants,
+        {name: live(parts, one) for name, one in variants.items()},
         default=default,
         key=key,
         narrow=narrowing(parts, variant),
@@ -62,6 +64,34 @@ def serve(
     run_server(app, host=host or section.host, port=port or section.port)
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A variant in service. Its fingerprint follows the index, so that no kept answer outlives the documents it is from."""
+
+    variant: Variant
+    searched: Callable[[], str]
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return self.variant.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the variant and of what its search goes over now."""
+        return content_hash(self.variant.fingerprint, self.searched())
+
+    def stream(self, question: Sequence[Message]) -> Iterator[str | Answer]:
+        """Yield the answer's text, then the Answer."""
+        return self.variant.stream(question)
+
+
+def live(parts: Parts, variant: Variant) -> Live:
+    """Return a variant as it is served."""
+    searches = variant.search is not None
+    return Live(variant, lambda: parts.retrieval.fingerprint() if searches else "")
+
+
 def callers_of(parts: Parts, variant: str | None = None) -> list[Caller]:
     """Return the callers of [serve.keys], each with the variants that search within its rule; what was tuned on
     everybody's examples may know more than a caller may see, and is not offered. Raises ConfigError when a key is not set."""
@@ -75,7 +105,7 @@ def callers_of(parts: Parts, variant: str | None = None) -> list[Caller]:
                 f"The key of [serve.keys.{name}] is not set.", f"Set it: export {section.env}=…"
             )
         _, variants, _ = offered(parts, variant, Filter(dict(section.where)))
-        kept = {known: one for known, one in variants.items() if known not in ADAPTED}
+        kept = {known: live(parts, one) for known, one in variants.items() if known not in ADAPTED}
         made.append(Caller(name, key, kept, narrowing(parts, variant, section.where)))
     return made
 
@@ -85,14 +115,15 @@ def narrowing(parts: Parts, variant: str | None = None, rule: Mapping[str, Any] 
     from graft.server.app import RELEASED
 
     @lru_cache(maxsize=256)  # making one reads what the index holds
-    def made(model: str, asked: tuple[tuple[str, tuple[str, ...]], ...]) -> Variant:
+    def made(model: str, asked: tuple[tuple[str, tuple[str, ...]], ...]) -> Live:
         where = narrowed(rule or {}, Filter(dict(asked)))
         promoted = None if variant else current(parts.workspace)
         if promoted is not None and model in (RELEASED, promoted.variant):
-            return released(parts, promoted, where)
-        return parts.variant(variant or default_variant(parts) if model == RELEASED else model, where=where)
+            return live(parts, released(parts, promoted, where))
+        name = variant or default_variant(parts) if model == RELEASED else model
+        return live(parts, parts.variant(name, where=where))
 
-    def narrow(model: str, where: Filter) -> Variant:
+    def narrow(model: str, where: Filter) -> Live:
         return made(
             model, tuple(sorted((key, tuple(sorted(values(one)))) for key, one in where.equals.items()))
         )
