@@ -267,7 +267,7 @@ def test_docx_zip_bomb_and_old_word_are_refused(tmp_path):
         packed.writestr("word/document.xml", b"0" * (30 * 2**20))
     with pytest.raises(DataError, match="zip bomb"):
         load(DocxLoader(), write(tmp_path / "a.docx", bomb.getvalue()))
-    with pytest.raises(DataError, match=r"old \.doc format"):
+    with pytest.raises(DataError, match="before 2007"):
         load(DocxLoader(), write(tmp_path / "b.docx", b"\xd0\xcf\x11\xe0" + b"x" * 600))
 
 

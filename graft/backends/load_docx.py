@@ -1,148 +1,196 @@
-"""DOCX to Markdown-like text: heading styles to `#` lines, lists, tables as pipe tables, in document order.
+"""DOCX to Markdown-like text: headings with their numbers, nested lists, tables as pipe tables, in document order.
 
-Headers, footers, comments and footnotes are left out. The zip is checked before it is unpacked. python-docx parses
-without entities and network (its lxml parser sets resolve_entities=False), so XXE has nothing to hold on to.
+Reads the XML itself, so that text in content controls, tracked insertions and text boxes is not lost. Headers, footers,
+comments and deleted text are left out; footnotes stand at the end.
 """
 
 from __future__ import annotations
 
-import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from graft.backends.archives import Archive, local, properties
+from graft.backends.docx_styles import Shape, Styles
 from graft.backends.load_table import pipe_table
-from graft.backends.load_text import plain, title_from_name
+from graft.backends.load_text import title_from_name
 from graft.errors import DataError
 from graft.types import Document
 
-# A 300-page manual unpacks to about 5 MB of XML. Deflate packs at most 1032:1, honest XML about 20:1.
-MAX_UNPACKED = 200 * 2**20
-MAX_RATIO = 200
-_OLE = b"\xd0\xcf\x11\xe0"
-_STYLE = re.compile(
-    r"(?P<kind>Heading|Title|List Bullet|List Number|List Paragraph|List)(?: (?P<level>\d))?$"
-)
+_MAIN = "word/document.xml"
+_SKIPPED = frozenset({"del", "moveFrom", "delText", "instrText", "rPr", "pPr", "Fallback", "txbxContent", "rt", "sdtPr",
+                      "commentReference", "annotationRef", "fldChar"})  # fmt: skip
+# Blocks stand inside of these too.
+_CONTAINERS = frozenset({"sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag", "body", "Choice", "AlternateContent"})
+_MAX_DEPTH = 100
+_MAX_SPAN = 200
 
 
 class DocxLoader:
     """One Document a file; title and dates from the core properties."""
 
-    suffixes = (".docx",)
+    suffixes = (".docx", ".docm")
 
     def __init__(self, options: None = None) -> None:
         del options
 
     def load(self, path: Path, document_id: str) -> Iterator[Document]:
         """Yield the file's Document. Raises DataError for a file that is encrypted, damaged or a zip bomb."""
-        check_zip(path)
-        import docx
-        import docx.opc.exceptions
-        import lxml.etree
-
-        try:
-            opened = docx.Document(str(path))
-            blocks = _blocks(opened)
-        except (
-            KeyError,
-            ValueError,
-            EOFError,
-            zlib.error,
-            zipfile.BadZipFile,
-            docx.opc.exceptions.OpcError,
-            lxml.etree.LxmlError,
-        ) as error:
-            raise DataError(
-                f"{path}: not a readable Word file ({error}).", "Open it in Word and save it again."
-            ) from error
-        properties = opened.core_properties
-        title = (properties.title or "").strip()
-        heading = next((block.lstrip("# ") for block in blocks if block.startswith("#")), "")
+        with Archive(path, "Word file") as archive:
+            archive.refuse_dtds()
+            if _MAIN not in archive.names:
+                raise archive.broken(f"it holds no {_MAIN}")
+            parts = [archive.xml(name) if name in archive.names else None
+                     for name in (_MAIN, "word/styles.xml", "word/numbering.xml", "word/footnotes.xml")]  # fmt: skip
+            named = properties(archive)
+        body, styles, numbering, footnotes = parts
+        writer = _Writer(Styles(styles, numbering))
+        for child in body:
+            writer.block(child, 0)
+        writer.notes(footnotes)
+        title = named.pop("title", "")
         # python-docx's own template has "Word Document" as its title.
         title = "" if title == "Word Document" else title
+        heading = next((block.lstrip("# ") for block in writer.blocks if block.startswith("#")), "")
         yield Document(
             id=document_id,
-            text="\n".join(blocks) + "\n",
+            text="\n".join(writer.lines()) + "\n",
             title=title or heading or title_from_name(path),
             source=str(path),
-            metadata={"type": ".docx", **_properties(properties)},
+            metadata={"type": ".docx", **named},
             modified=path.stat().st_mtime,
         )
 
 
-def check_zip(path: Path) -> None:
-    """Refuse what cannot be opened, is encrypted, or would unpack to far more than an honest document."""
-    with path.open("rb") as handle:
-        if handle.read(4) == _OLE:
-            hint = "Remove the password, or save it as .docx."
-            raise DataError(f"{path}: encrypted, or in the old .doc format.", hint)
-    try:
-        with zipfile.ZipFile(path) as packed:
-            sizes = [(entry.file_size, entry.compress_size) for entry in packed.infolist()]
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        hint = "It may be cut short or have a wrong extension."
-        raise DataError(f"{path}: not a Word file ({error}).", hint) from error
-    unpacked, stored = sum(size for size, _ in sizes), sum(size for _, size in sizes)
-    if unpacked > MAX_UNPACKED or unpacked > MAX_RATIO * max(stored, 4096):
-        raise DataError(
-            f"{path}: would unpack to {unpacked // 2**20} MB, like a zip bomb.", "Exclude the file."
-        )
+class _Writer:
+    """Walks a document and collects its blocks; `items` tells which of them are list items."""
+
+    def __init__(self, styles: Styles) -> None:
+        self._styles = styles
+        self.blocks: list[str] = []
+        self._items: list[bool] = []
+
+    def lines(self) -> Iterator[str]:
+        """Yield the blocks; an empty line separates all but consecutive list items."""
+        was_item = True
+        for at, (block, is_item) in enumerate(zip(self.blocks, self._items, strict=True)):
+            if at and not (is_item and was_item):
+                yield ""
+            yield block
+            was_item = is_item
+
+    def block(self, element: Any, depth: int) -> None:
+        """Write a paragraph, a table, or what a container holds."""
+        name = local(element)
+        if name == "p":
+            self._paragraph(element)
+        elif name == "tbl":
+            self._table(element, depth)
+        elif name in _CONTAINERS and depth < _MAX_DEPTH:
+            for child in element:
+                self.block(child, depth + 1)
+
+    def notes(self, footnotes: Any) -> None:
+        """Write the footnotes, each with its number in the file."""
+        for number, note in enumerate(footnotes.iter("{*}footnote") if footnotes is not None else ()):
+            text = " ".join(" ".join(_text(part, 0) for part in note.iter("{*}p")).split())
+            if text:
+                self._write(f"[^{number - 1}]: {text}", item=False)
+
+    def _write(self, text: str, *, item: bool) -> None:
+        self.blocks.append(text)
+        self._items.append(item)
+
+    def _paragraph(self, element: Any) -> None:
+        text = "\n".join(" ".join(line.split()) for line in _text(element, 0).split("\n")).strip()
+        if text:
+            shape = self._styles.shape(next((child for child in element if local(child) == "pPr"), None))
+            if shape.item is None:
+                self._styles.interrupt()
+            self._write(_shown(text, shape), item=shape.item is not None)
+        for box in element.iter("{*}txbxContent"):
+            if not any(local(parent) == "Fallback" for parent in box.iterancestors()):
+                for child in box:
+                    self.block(child, _MAX_DEPTH)
+
+    def _table(self, element: Any, depth: int) -> None:
+        self._styles.interrupt()
+        rows = list(self._rows(element, depth))
+        if len(rows) == 1 and len(rows[0]) == 1:  # a frame around text
+            cell = next(element.iter("{*}tc"))
+            for child in cell if depth < _MAX_DEPTH else ():
+                self.block(child, depth + 1)
+            return
+        rows = [row for row in rows if any(row)]
+        if rows:
+            self._write(pipe_table(rows), item=False)
+
+    def _rows(self, element: Any, depth: int) -> Iterator[list[str]]:
+        """Yield the rows; a merged cell stands in every row and column that it covers."""
+        above: list[str] = []
+        for row in _within(element, "tr"):
+            cells = [""] * min(_setting(row, "trPr", "gridBefore"), _MAX_SPAN)
+            for cell in _within(row, "tc"):
+                span = max(1, min(_setting(cell, "tcPr", "gridSpan"), _MAX_SPAN))
+                merged = next(cell.iterfind("./{*}tcPr/{*}vMerge"), None)
+                goes_on = merged is not None and "restart" not in merged.attrib.values()
+                if goes_on and len(cells) < len(above):
+                    text = above[len(cells)]
+                else:
+                    text = self._cell(cell, depth)
+                cells += [text] * span
+            yield cells
+            above = cells
+
+    def _cell(self, cell: Any, depth: int) -> str:
+        """Return a cell's text on one line, with its lists and the tables in it."""
+        inner = _Writer(self._styles)
+        for child in cell if depth < _MAX_DEPTH else ():
+            if local(child) == "tbl":
+                flat = ["; ".join(" ".join(filter(None, row)) for row in self._rows(child, depth + 10))]
+                inner.blocks += [text for text in flat if text]
+            else:
+                inner.block(child, depth + 1)
+        return " ".join(" ".join(inner.blocks).split())
 
 
-def _blocks(opened: Any) -> list[str]:
-    """Return the lines of the document; an empty line separates all but consecutive list items."""
-    import docx.table
-
-    lines: list[str] = []
-    number, was_item = 0, False
-    for part in opened.iter_inner_content():
-        if isinstance(part, docx.table.Table):
-            text, is_item = pipe_table(_rows(part)), False
-        else:
-            style = _STYLE.match(part.style.name if part.style is not None else "")
-            number = number + 1 if style and style["kind"] == "List Number" else 0
-            text, is_item = _paragraph(part, style, number)
-        if not text:
-            continue
-        if lines and not (is_item and was_item):
-            lines.append("")
-        lines.append(text)
-        was_item = is_item
-    return lines
+def _shown(text: str, shape: Shape) -> str:
+    if shape.heading:
+        number = shape.mark.rstrip(".")  # "2.1" is how texts refer to it, whatever its list shows
+        return " ".join(f"{'#' * shape.heading} {number} {text}".split())
+    if shape.item is not None:
+        return f"{'  ' * min(shape.item, 8)}{shape.mark} {' '.join(text.split())}"
+    return text
 
 
-def _paragraph(part: Any, style: re.Match[str] | None, number: int) -> tuple[str, bool]:
-    """Return the paragraph's text, and whether it is a list item."""
-    text = "\n".join(" ".join(line.split()) for line in part.text.splitlines()).strip()
-    if not text:
-        return "", False
-    kind = style["kind"] if style else ""
-    level = int(style["level"] or 1) if style else 1
-    if kind in {"Heading", "Title"}:
-        return f"{'#' * min(level, 6)} {' '.join(text.split())}", False
-    numbered = part._p.pPr is not None and part._p.pPr.numPr is not None  # noqa: SLF001 - no public way to ask
-    if kind.startswith("List") or numbered:
-        mark = f"{number}." if kind == "List Number" else "-"
-        return f"{'  ' * (level - 1)}{mark} {' '.join(text.split())}", True
-    return text, False
+def _text(element: Any, depth: int) -> str:
+    """Return the text of a paragraph: what is shown, without deleted text, field codes and text boxes."""
+    pieces = []
+    for child in element if depth < _MAX_DEPTH else ():
+        name = local(child)
+        if name == "t":
+            pieces.append(child.text or "")
+        elif name in {"br", "cr"}:
+            pieces.append("\n")
+        elif name in {"tab", "ptab"}:
+            pieces.append(" ")
+        elif name == "noBreakHyphen":
+            pieces.append("-")
+        elif name not in _SKIPPED:
+            pieces.append(_text(child, depth + 1))
+    return "".join(pieces)
 
 
-def _rows(table: Any) -> list[list[str]]:
-    """Return the table's cells as text. A merged cell counts once in its row."""
-    rows = []
-    for row in table.rows:
-        cells, last = [], None
-        for cell in row.cells:
-            if cell._tc is not last:  # noqa: SLF001 - merged cells share one element
-                cells.append(cell.text)
-            last = cell._tc  # noqa: SLF001
-        if any(text.strip() for text in cells):
-            rows.append(cells)
-    return rows
+def _within(element: Any, name: str) -> Iterator[Any]:
+    """Yield the children of a name, also those inside content controls."""
+    for child in element:
+        if local(child) == name:
+            yield child
+        elif local(child) in {"sdt", "sdtContent", "ins", "customXml"}:
+            yield from _within(child, name)
 
 
-def _properties(properties: Any) -> dict[str, Any]:
-    names = ("author", "subject", "keywords", "category", "created", "modified")
-    return {name: plain(value) for name in names if (value := getattr(properties, name))}
+def _setting(element: Any, group: str, name: str) -> int:
+    found = next(element.iterfind(f"./{{*}}{group}/{{*}}{name}"), None)
+    value = next(iter(found.attrib.values()), "") if found is not None else ""
+    return int(value) if value.isdecimal() and len(value) < 6 else 0

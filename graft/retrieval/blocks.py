@@ -15,10 +15,12 @@ from graft.types import Document
 
 Kind = Literal["heading", "paragraph", "item", "table", "code"]
 
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$")
 _SETEXT = re.compile(r" {0,3}(=+|-{3,})[ \t]*$")
 _FENCE = re.compile(r" {0,3}(```+|~~~+)")
-_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\(?(?:\d{1,3}|[a-zA-Z])[.)])[ \t]+\S")
+_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\(?(?:\d{1,3}(?:\.\d{1,3}){0,5}|[a-zA-Z]|[ivxIVX]{2,5})[.)])[ \t]+\S")
+# Nobody writes longer headings, and looking for Markdown's marks in one would take time with the square of its length.
+_LONGEST_HEADING = 1000
 _TABLE = re.compile(r"[ \t]*\|")
 _EMPHASIS = re.compile(r"[*_`]{1,3}(\S(?:.*?\S)?)[*_`]{1,3}")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
@@ -69,7 +71,7 @@ def _raw_blocks(text: str, body: int) -> Iterator[tuple[Kind, int, int, int, str
             at += 1
             continue
         atx = _ATX.match(line.text)
-        if atx:
+        if atx and line.end - line.start <= _LONGEST_HEADING:
             yield "heading", line.start, line.end, len(atx[1]), plain_heading(atx[2] or "")
             at += 1
             continue
@@ -77,7 +79,7 @@ def _raw_blocks(text: str, body: int) -> Iterator[tuple[Kind, int, int, int, str
         underline = (
             _SETEXT.match(lines[last + 1].text) if kind == "paragraph" and last + 1 < len(lines) else None
         )
-        if underline and last == at:
+        if underline and last == at and line.end - line.start <= _LONGEST_HEADING:
             level = 1 if underline[1][0] == "=" else 2
             yield "heading", line.start, lines[last + 1].end, level, plain_heading(line.text)
             last += 1
