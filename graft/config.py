@@ -27,9 +27,9 @@ from graft.settings import (
     CompetitorSection,
     Config,
     JudgeSection,
-    KeySection,
     sections,
 )
+from graft.settings_serving import KeySection
 from graft.tables import line_of, merge
 
 

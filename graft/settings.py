@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graft.decision.situation import Situation
+from graft.settings_serving import ServeSection
 
 Mode = Literal["hybrid", "dense", "bm25"]
 
@@ -299,32 +300,6 @@ class CompetitorSection:
 
 
 @dataclass(frozen=True, slots=True)
-class KeySection:
-    """A table [serve.keys.NAME]: a caller with a key and rights of its own."""
-
-    env: str = ""
-    """The environment variable that holds the caller's key."""
-    where: Mapping[str, Any] = field(default_factory=dict)
-    """What every passage shown to this caller must have, e.g. { team = ["people", "all"] }; its requests can only narrow it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServeSection:
-    """The table [serve]."""
-
-    host: str = "127.0.0.1"
-    """Address to bind; loopback unless you say otherwise."""
-    port: int = 8000
-    """Port to bind."""
-    key_env: str = "GRAFT_API_KEY"
-    """The environment variable that holds the API key; a fresh key is made and printed when it is not set."""
-    cache: int = 0
-    """How many answers to keep in memory; 0 is none."""
-    keys: Mapping[str, KeySection] = field(default_factory=dict)
-    """More callers, each a table [serve.keys.NAME]."""
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     """The whole project file."""
 
@@ -338,7 +313,7 @@ class Config:
     decision: DecisionSection = DecisionSection()
     costs: CostsSection = CostsSection()
     advice: Situation = field(default_factory=Situation)
-    serve: ServeSection = ServeSection()
+    serve: ServeSection = field(default_factory=ServeSection)
     variants: Mapping[str, CompetitorSection] = field(default_factory=dict)
 
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from graft import settings
 from graft.cli.main import app
 from graft.evaluation.metrics import METRICS
+from graft.settings_serving import KeySection
 from graft.verbs.init import field_comments, written
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -54,7 +55,7 @@ def project_file() -> str:
         **settings.sections(),
         "evaluation.judge": settings.JudgeSection,
         "variants.NAME": settings.CompetitorSection,
-        "serve.keys.NAME": settings.KeySection,
+        "serve.keys.NAME": KeySection,
     }
     for section, kind in tables.items():
         pages.append(f"## [{section}]\n\n| key | default | meaning |\n|---|---|---|")

@@ -8,7 +8,8 @@ import pytest
 
 from graft import config as settings
 from graft.errors import ConfigError
-from graft.settings import Backend, Config, KeySection
+from graft.settings import Backend, Config
+from graft.settings_serving import KeySection
 from graft.verbs.init import init
 
 
