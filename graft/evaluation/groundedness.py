@@ -19,7 +19,7 @@ from graft.evaluation.text import content, sentences, strip_citations, tokens
 SUPPORTED = 0.6  # a claim at or above is called supported; uncalibrated, see above
 _WINDOW = 2  # sentences of evidence read together
 _RESTATED = 0.9  # Jaccard similarity with the question above which a sentence only repeats it
-_STOP = frozenset(
+STOP = frozenset(
     tokens(
         "and or but if of in on at by for with from to as is are was were be been being it its this that these those i you "
         "he she we they them his her our your their my me us do does did have has had will would can could should may might "
@@ -78,7 +78,7 @@ def support(claim: str, evidence: Sequence[str], weights: Weights, *, jointly: b
     said = tokens(strip_citations(claim))
     if not said:
         return 0.0
-    weighed = {word: weights.of(word) for word in sorted(set(said) - _STOP or set(said))}
+    weighed = {word: weights.of(word) for word in sorted(set(said) - STOP or set(said))}
     found = [_best_window(said, weighed, text) for text in evidence]
     best = max((score for score, _ in found), default=0.0)
     if jointly and len(found) > 1:
