@@ -120,12 +120,14 @@ DECLINES = [
     "Sorry. I cannot answer that from the passages.", "I'm not sure.", "The budget is not mentioned in the context.",
     "It is not possible to determine the date.", "None of the documents say so.", '{"answer": "I don\'t know"}',
     '{"answer": null}', "我不知道。", "Das kann ich nicht sagen: ich weiß es nicht.", "Unanswerable", "I have no idea.",
+    "As an AI, I don't have real-time access to that. Check the report.", "I have no access to such data.",
 ]  # fmt: skip
 ANSWERS = [
     "The company does not provide free parking.", "No.", "No. It is not allowed.", "We do not have a dress code.",
     "Data is not available on weekends.", "No information may leave the building.", "If you cannot answer a call, forward it.",
     "27 days", "Employees who do not know their manager ask People.", "You cannot be reached on Sundays.",
     "The limit is $50. Ask Ada. The passages do not mention exceptions.", "Reset it if the key is not found.",
+    "The desk has no access to the archive.", "I have no objection, said the chair.",
 ]  # fmt: skip
 
 

@@ -23,8 +23,9 @@ _SILENT = (
 _REFUSALS = (
     r"\b(?:i|we) (?:really |simply |honestly )?(?:do not|don't|dont|did not|didn't) know\b(?! that\b)",
     r"\bi have no idea\b",
+    # A hyphen is part of a word here: “I don't have real-time access”, as assistants without a search say.
     (
-        r"\b(?:i|we) (?:do not|don't|did not|didn't) (?:have|find|see) (?:\w+ ){0,3}"
+        r"\b(?:(?:i|we) (?:do not|don't|did not|didn't) (?:have|find|see)|i have no) (?:[\w-]+ ){0,3}"
         r"(?:information|context|details?|data|answer|mention|access)\b"
     ),
     r"\b(?:i|we)(?:'m| am|'re| are) (?:not sure|unsure|unable|not able|sorry)\b",
