@@ -6,7 +6,7 @@ Knows the settings; what it builds does not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from graft.protocols import Embedder, Filter, Reranker, Store
 from graft.retrieval import expansion, fusion, refine
@@ -62,6 +62,7 @@ def steps(section: RetrievalSection, reranker: Reranker | None) -> Mapping[str, 
     return made
 
 
+@lru_cache(maxsize=2)  # graft optimize builds a searcher for every setting that it tries
 def corrector(store: Store) -> Correct:
     """Return the spelling step of a store. Its words are read at the first unknown one, and once: a word that was
     indexed later is asked of the store itself."""
