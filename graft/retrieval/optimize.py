@@ -90,13 +90,10 @@ class Search:
     def _over_indexes(self, best: Try) -> Try:
         """Look at every other index with the best ranking so far; search the better half of them in full."""
         seen: list[Try] = []
+        passages = [one for one in self.dimensions if one.name == "passages"]
         for setting in self._indexes(best.setting):
-            passages = [one.values for one in self.dimensions if one.name == "passages"]
             # How many passages fit the tokens depends on their size, so it is looked for at once.
-            options: list[Setting] = [
-                {**setting, "passages": value} for value in (passages[0] if passages else ())
-            ]
-            tried = [self._try(option) for option in options or [setting]]
+            tried = self._along(setting, passages[0]) if passages else [self._try(setting)]
             fitting = [one for one in tried if one.feasible]
             if fitting:
                 seen.append(max(fitting, key=_rank))
@@ -118,11 +115,21 @@ class Search:
             before = best
             for one in self.dimensions:
                 if not one.costly:
-                    tried = [self._try({**best.setting, one.name: value}) for value in one.values]
+                    tried = self._along(best.setting, one)
                     best = max([best, *(other for other in tried if other.feasible)], key=_rank)
             if best is before:
                 break
         return best
+
+    def _along(self, setting: Setting, one: Dimension) -> list[Try]:
+        """Try the values of a dimension. More passages show more, so the first that show too much are the last tried."""
+        rising = one.name == "passages"
+        tried = []
+        for value in sorted(one.values) if rising else one.values:
+            tried.append(self._try({**setting, one.name: value}))
+            if rising and not tried[-1].feasible:
+                break
+        return tried
 
     def _around(self, best: Try) -> None:
         """Change two or three cheap dimensions at once: what coordinates alone do not reach."""
