@@ -16,6 +16,7 @@ from graft.evaluation.cards import GRADES, MetricCard
 from graft.evaluation.citations import citation_scores
 from graft.evaluation.correctness import correctness, exact_match, token_f1
 from graft.evaluation.groundedness import Weights, claims, inverse_frequency, support
+from graft.evaluation.longform import content_scores
 from graft.evaluation.metrics import METRICS, metric_card, metric_names, score
 from graft.types import Answer, Citation, Evidence, Message, Passage, Question, Row, Usage, Value
 
@@ -148,9 +149,12 @@ def test_a_failure_counts_as_wrong_where_correctness_is_measured_and_is_null_els
         "truthfulness": -1.0, "correctness": 0.0, "correct": 0.0, "em": 0.0, "f1": 0.0,
     }  # fmt: skip
     unasked = {name for name, card in METRICS.items() if "judge" in card.needs}
+    content = {"content_f1", "content_precision", "content_recall"}
+    assert {found[name] for name in content} == {0.0}
     others = (
         set(METRICS)
         - unasked
+        - content
         - {"truthfulness", "correctness", "correct", "em", "f1", "abstain_recall", "format"}
     )
     assert {found[name] for name in others} == {FAILED}
@@ -457,3 +461,47 @@ def test_another_package_adds_a_metric(monkeypatch):
 def test_an_unknown_metric_names_the_nearest():
     with pytest.raises(UnknownName, match="Did you mean 'truthfulness'"):
         score([question()], [], ["truthfulnes"])
+
+
+# --- long answers, and more of retrieval -------------------------------------------------------------------------------
+
+
+def test_long_answers_share_content_words_by_their_weight():
+    weights = inverse_frequency(["the budget grows", "the budget shrinks", "the budget of Ada"])
+    rare = content_scores("Ada grows", ["the budget of Ada"], weights)
+    assert rare.precision == pytest.approx(0.5)
+    assert rare.recall == pytest.approx(weights.of("ada") / (weights.of("ada") + weights.of("budget")))
+    assert rare.f1 == pytest.approx(2 * rare.precision * rare.recall / (rare.precision + rare.recall))
+    assert content_scores("", ["x"], weights) == content_scores("and the", ["x"], weights) == (0.0, 0.0, 0.0)
+    assert content_scores("x", [], weights) == (0.0, 0.0, 0.0)
+    asked = question(answers=("The budget is $1,200 for books and courses.",))
+    full = values(asked, answer("$1,200 for books and courses is the budget."), "content_f1")
+    part = values(asked, answer("The budget is $1,200."), "content_recall")
+    assert (full, values(asked, answer("I don't know."), "content_f1")) == (1.0, 0.0)
+    assert 0 < part < 1
+    assert values(asked, answer("The budget is $1,200."), "content_precision") == 1.0
+
+
+@given(st.text(max_size=80), st.lists(st.text(max_size=80), max_size=3), st.text(max_size=40))
+@QUICK
+def test_content_scores_are_bounded_and_another_reference_never_lowers_f1(said, golds, more):
+    found = content_scores(said, golds, Weights())
+    assert all(0.0 <= value <= 1.0 for value in found)
+    assert content_scores(said, [*golds, more], Weights()).f1 >= found.f1
+    assert (
+        content_scores(f"{said} {said}", golds, Weights()) == found or "." in said
+    )  # repeating gains nothing
+
+
+def test_precision_average_precision_and_recall_within_a_budget():
+    gold = [GOLD, Evidence("leave.md")]
+    shown = [passage(document="x"), passage(), passage(document="leave.md"), passage(document="leave.md")]
+    found = values(question(evidence=tuple(gold)), answer("x", shown))
+    assert found["precision@5"] == pytest.approx(3 / 5)
+    assert found["map@10"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert found["recall@budget"] == 1.0
+    long = passage(document="x", text="x" * 7990)
+    assert values(question(), answer("x", [passage(text="y" * 10), long]), "recall@budget") == 1.0
+    assert values(question(), answer("x", [long, passage(text="y" * 11)]), "recall@budget") == 0.0
+    assert values(question(), answer("x", []), "recall@budget") == "the variant retrieves nothing"
+    assert values(question(), answer("x", [], timings={"search": 0.1}), "precision@5") == 0.0

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from graft.evaluation.cards import Case, MetricCard
 from graft.evaluation.correctness import RIGHT, exact_match, token_f1
 from graft.evaluation.correctness import correctness as score_correctness
+from graft.evaluation.longform import ContentScores, content_scores
 from graft.evaluation.text import strip_citations
 from graft.types import Value
 
@@ -60,6 +62,25 @@ def f1(case: Case) -> Value:
     if null is not None:
         return null
     return Value(0.0 if case.failed or case.abstained else token_f1(case.said, case.question.answers))
+
+
+def _content(part: Callable[[ContentScores], float]) -> Callable[[Case], Value]:
+    """Return the metric that is one part of the content-word scores; an abstention and a failure are 0."""
+
+    def metric(case: Case) -> Value:
+        null = _gradable(case)
+        if null is not None:
+            return null
+        if case.failed or case.abstained:
+            return Value(0.0)
+        return Value(part(content_scores(case.said, case.question.answers, case.weights)))
+
+    return metric
+
+
+content_f1 = _content(lambda scores: scores.f1)
+content_precision = _content(lambda scores: scores.precision)
+content_recall = _content(lambda scores: scores.recall)
 
 
 def truthfulness(case: Case) -> Value:
@@ -173,6 +194,23 @@ CARDS = (
         "f1", "2 · |shared words| / (|answer| + |reference|), best reference", "higher", "0–1", "B",
         "Token F1 as in SQuAD; character bigrams for scripts without spaces. Penalises long answers.",
         f1, ("A full sentence around a short right answer scores about .3.",), ("answers",),
+    ),
+    MetricCard(
+        "content_f1", "harmonic mean of content_precision and content_recall, best reference", "higher", "0–1", "B",
+        "For long answers: shared content words, rarer ones weighing more. Prefers the answer that people prefer at ρ .56 where "
+        "two people agree at .69 (280 pairs).",
+        content_f1, ("A right answer in other words than the reference's scores low.", "Word order and negation do not count."),
+        ("answers",),
+    ),
+    MetricCard(
+        "content_precision", "weight of the answer's content words that the reference has / weight of the answer's", "higher", "0–1", "B",
+        "For long answers, correctness: how much of what is said stands in the reference.",
+        content_precision, ("True details beyond the reference count against it.",), ("answers",),
+    ),
+    MetricCard(
+        "content_recall", "weight of the reference's content words that the answer has / weight of the reference's", "higher", "0–1", "B",
+        "For long answers, completeness: how much of the reference is said (ρ .60 with people, where two people agree at .68).",
+        content_recall, ("An answer that recites its whole context is complete.",), ("answers",),
     ),
     MetricCard(
         "abstain_recall", "declined / unanswerable questions", "higher", "share", "B",

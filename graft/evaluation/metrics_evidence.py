@@ -55,6 +55,39 @@ recall_at_5 = _ranked(ranking.recall, 5, _EVERY)
 success_at_5 = _ranked(ranking.success, 5, _EVERY)
 ndcg_at_10 = _ranked(ranking.ndcg, 10, 10)
 mrr_at_10 = _ranked(ranking.mrr, 10, 10)
+map_at_10 = _ranked(ranking.average_precision, 10, 10)
+BUDGET = 2000
+"""Tokens of passages for recall@budget, at four characters a token: no tokenizer is the same for all variants."""
+
+
+def precision_at_5(case: Case) -> Value:
+    """Return the share of the first 5 places that hold gold evidence; places left empty count against it."""
+    answer = _answer(case)
+    if answer is None:
+        return FAILED
+    if not answer.passages and _STAGES.isdisjoint(answer.timings):
+        return NO_RETRIEVAL
+    if not case.question.evidence:
+        return NO_EVIDENCE
+    held = sum(
+        any(covers(passage, gold) for gold in case.question.evidence) for passage in answer.passages[:5]
+    )
+    return Value(held / 5)
+
+
+def recall_at_budget(case: Case) -> Value:
+    """Return recall over the first passages that fit into the budget together."""
+    answer = _answer(case)
+    if answer is None:
+        return FAILED
+    spent = fit = 0
+    for passage in answer.passages:
+        spent += len(passage.text)
+        if spent > 4 * BUDGET:
+            break
+        fit += 1
+    return _ranked(ranking.recall, fit, _EVERY)(case)
+
 
 # --- groundedness ----------------------------------------------------------------------------------------------------
 
@@ -172,6 +205,21 @@ CARDS = (
     MetricCard(
         "mrr@10", "1 / place of the first passage with gold evidence", "higher", "0–1", "A",
         "How early the first evidence stands.", mrr_at_10, ("Ignores all evidence after the first.",), ("evidence", "passages"),
+    ),
+    MetricCard(
+        "precision@5", "of the first 5 places, those whose passage holds gold evidence / 5", "higher", "0–1", "A",
+        f"How much of what the model reads is evidence. {_SPANS}", precision_at_5,
+        ("One gold span cannot fill five places: a perfect search scores .2 then.",), ("evidence", "passages"),
+    ),
+    MetricCard(
+        "map@10", "mean over all gold units of the precision at the place where each was found, within 10", "higher", "0–1", "A",
+        f"Average precision: early and complete. {_SPANS}", map_at_10,
+        ("With one gold unit it is mrr@10.",), ("evidence", "passages"),
+    ),
+    MetricCard(
+        "recall@budget", "gold units in the passages that fit 2,000 tokens (4 characters each) / gold units", "higher", "0–1", "A",
+        f"Recall that can be compared across passage sizes. {_SPANS}", recall_at_budget,
+        ("A variant that shows less than the budget cannot gain from the rest.",), ("evidence", "passages"),
     ),
     MetricCard(
         "evid_grounded", "claims with lexical support ≥ .6 in gold evidence and references / claims", "higher", "0–1", "C",
