@@ -248,7 +248,7 @@ def test_pdf_encrypted_or_without_text_says_so(tmp_path):
     drawing = canvas.Canvas(str(tmp_path / "scan.pdf"))
     drawing.rect(10, 10, 100, 100)
     drawing.save()
-    with pytest.raises(DataError, match="no text layer"):
+    with pytest.raises(DataError, match="without a text layer"):
         load(PdfLoader(), tmp_path / "scan.pdf")
 
 

@@ -1,52 +1,35 @@
-"""PDF: paragraphs, headings by font size, tables, page offsets.
+"""PDF: one Document a file with its pages, title and dates.
 
-From the pieces of text on a page (pdf_page.py) come rows and tables (pdf_tables.py), from these lines and paragraphs.
-Running headers and footers are dropped, hyphenated words joined. A scan without text and an encrypted file are refused
-with the reason.
+From the pieces of text on a page (pdf_page.py) come rows and tables (pdf_tables.py), from these headings and paragraphs
+(pdf_text.py). A page that is a picture is read by OCR (ocr.py) where that is installed; otherwise a scan is refused with
+the reason, and a document that is partly scanned is reported. So are encrypted and damaged files.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-import itertools
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from graft.backends import ocr
 from graft.backends.load_text import title_from_name
-from graft.backends.pdf_page import Page, read_page
-from graft.backends.pdf_tables import Table, laid_out
+from graft.backends.pdf_page import Page, Piece, read_page
+from graft.backends.pdf_text import text_blocks
 from graft.errors import DataError
 from graft.types import Document
 
 MAX_PAGES = 5000
-_BULLET = re.compile(r"^(?:[•◦▪‣●○■–—*-]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+")
-_SYMBOL_BULLET = re.compile(r"^[•◦▪‣●○■]\s*")
+# 200 dpi is what OCR models are trained for; at 150 they lose small print.
+_DPI = 200
+_PICTURE = 0.3  # the share of a page that a picture covers when the page is a scan
+_FEW = 0.1
 _DATE = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?")
 _MACHINE_TITLE = re.compile(
     r"^[\W\d_]+$|\.(?:docx?|pdf|indd|xlsx?|pptx?|tex|qxd|dvi|rtf|odt)$|^microsoft word - |^c:\\"
 )
-_CONTENTS = re.compile(r"\.\.\. ?\d+$")
-_HYPHENATED = re.compile(r"\u00ad$|[a-zà-öø-ÿ]-$")
-_SENTENCE_END = re.compile(r"[.!?:;…\"”)\]]$")
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line as set on the page; lengths in points, y upwards. `edge`: in the top or bottom eighth of the page, or one
-    of its outermost lines."""
-
-    text: str
-    size: float
-    bold: bool
-    left: float
-    right: float
-    y: float
-    edge: bool
-    rtl: bool = False
 
 
 class PdfLoader:
@@ -59,38 +42,43 @@ class PdfLoader:
 
     def load(self, path: Path, document_id: str) -> Iterator[Document]:
         """Yield the file's Document. Raises DataError when it is encrypted, damaged, or has no text layer."""
-        read, info = _read(path)
-        pages = _without_running_lines([_lines(page) for page in read])
-        lines = [[line for line in page if isinstance(line, _Line)] for page in pages]
-        sizes = Counter[float]()
-        for line in (line for page in lines for line in page):
-            sizes[line.size] += len(line.text)
-        if not any(pages):
-            hint = "Run OCR on it first (for example with ocrmypdf), or exclude it."
-            raise DataError(f"{path}: {len(pages)} pages, but no text layer: it is probably a scan.", hint)
-        body = sizes.most_common(1)[0][0] if sizes else 0.0
-        levels, leading = _heading_levels(lines, body), _leading(lines)
-        text, offsets, first_heading = "", [], ""
-        for page in pages:
+        read, unread, info = _read(path)
+        blocks = text_blocks(read)
+        if not any(blocks):
+            raise DataError(
+                f"{path}: {len(read)} pages without a text layer: it is probably a scan.", _scan_hint()
+            )
+        text, offsets = "", []
+        for page in blocks:
             offsets.append(len(text))
-            for block in _blocks(page, levels, leading):
-                if not first_heading and block.startswith("# "):
-                    first_heading = block[2:]
-                text += block + "\n\n"
+            text += "".join(f"{block}\n\n" for block in page)
+        heading = next((block[2:] for page in blocks for block in page if block.startswith("# ")), "")
         named = info.pop("title", "")
         yield Document(
             id=document_id,
             text=text,
-            title=(named if _says_something(named) else "") or first_heading or title_from_name(path),
+            title=(named if _says_something(named) else "") or heading or title_from_name(path),
             source=str(path),
             metadata={"type": ".pdf", **info},
             modified=path.stat().st_mtime,
             pages=tuple(offsets),
         )
+        if len(unread) > _FEW * len(read):  # a cover without text is none to report
+            shown = ", ".join(map(str, unread[:10])) + (" …" if len(unread) > 10 else "")
+            raise DataError(
+                f"{path}: {len(unread)} of {len(read)} pages are pictures without text: {shown}.",
+                _scan_hint(),
+            )
 
 
-def _read(path: Path) -> tuple[list[Page], dict[str, Any]]:
-    """Return what is on each page, and the document information as plain metadata."""
+def _scan_hint() -> str:
+    if ocr.available():
+        return "OCR found no text on them. Scan them again, or exclude the file."
+    return f"Install OCR with: {ocr.INSTALL}; or exclude the file."
+
+
+def _read(path: Path) -> tuple[list[Page], list[int], dict[str, Any]]:
+    """Return what is on each page, the numbers of pages that are pictures without text, and the document information."""
     import pypdfium2 as pdfium
 
     try:
@@ -107,13 +95,34 @@ def _read(path: Path) -> tuple[list[Page], dict[str, Any]]:
                 f"{path}: {len(opened)} pages, more than {MAX_PAGES}.", "Split it into smaller files."
             )
         pages = [read_page(opened[number]) for number in range(len(opened))]
-        return pages, {**_information(opened.get_metadata_dict()), "pages": len(pages)}
+        scanned = [at for at, page in enumerate(pages) if not page.pieces and page.pictured > _PICTURE]
+        if scanned and ocr.available():
+            for at in scanned:
+                pages[at] = recognised(opened[at], pages[at])
+        unread = [at + 1 for at in scanned if not pages[at].pieces]
+        return pages, unread, {**_information(opened.get_metadata_dict()), "pages": len(pages)}
     except pdfium.PdfiumError as error:
         raise DataError(
             f"{path}: a page cannot be read ({error}).", "Save the file again, or exclude it."
         ) from error
     finally:
         opened.close()
+
+
+def recognised(page: Any, known: Page) -> Page:
+    """Return a scanned page with the text that OCR finds on it; the pdfium page is closed."""
+    try:
+        picture = page.render(scale=_DPI / 72).to_numpy()
+    finally:
+        page.close()
+    scale = 72 / _DPI
+    pieces = []
+    for text, left, top, right, bottom in ocr.recognise(picture):
+        # The box of a line is about 1.35 times as high as its font's size, more or less: two points are no difference.
+        size = max(2.0, round((bottom - top) * scale / 1.35 / 2) * 2.0)
+        box = (left * scale, right * scale, known.height - bottom * scale, known.height - top * scale)
+        pieces.append(Piece(" ".join(text.split()), *box, size, bold=False))
+    return dataclasses.replace(known, pieces=tuple(pieces))
 
 
 def _says_something(title: str) -> bool:
@@ -144,134 +153,3 @@ def _information(found: dict[str, str]) -> dict[str, Any]:
             except ValueError:
                 continue  # a made-up date says nothing
     return info
-
-
-def _lines(page: Page) -> list[_Line | Table]:
-    made: list[_Line | Table] = []
-    parts = laid_out(page)
-    heights = sorted(part.bottom for part in parts if not isinstance(part, Table))
-    outermost = {*heights[:2], *heights[-2:]}
-    for part in parts:
-        if isinstance(part, Table):
-            made.append(part)
-            continue
-        main = max(part.pieces, key=lambda piece: len(piece.text))
-        edge = part.bottom in outermost or not 0.12 * page.height < part.bottom < 0.88 * page.height
-        text = " ".join(piece.text for piece in part.pieces)
-        bold = all(piece.bold for piece in part.pieces)
-        made.append(_Line(text, main.size, bold, part.left, part.right, part.bottom, edge, main.rtl))
-    return made
-
-
-def _without_running_lines(pages: Sequence[list[_Line | Table]]) -> list[list[_Line | Table]]:
-    """Drop the lines at the pages' edges that many pages share, digits aside: headers, footers, page numbers.
-
-    A third of the pages is enough: left and right pages often have headers of their own.
-    """
-    if len(pages) < 3:
-        return list(pages)
-
-    def key(line: _Line | Table) -> str:
-        return re.sub(r"\d+", "0", line.text) if isinstance(line, _Line) and line.edge else ""
-
-    seen = Counter(text for page in pages for text in {key(line) for line in page})
-    running = {text for text, count in seen.items() if text and count >= max(3, len(pages) / 3)}
-    return [[line for line in page if key(line) not in running] for page in pages]
-
-
-def _heading_levels(pages: Sequence[Sequence[_Line]], body: float) -> dict[tuple[float, bool], str]:
-    """Map (font size, bold) of headings to their `#` marks.
-
-    Sizes at least 15 % above the body's come first, by size; then bold lines of about the body's size.
-    """
-    sizes = {line.size for page in pages for line in page}
-    large = sorted((size for size in sizes if size >= 1.15 * body), reverse=True)[:4]
-    marks = {(size, bold): "#" * level for level, size in enumerate(large, start=1) for bold in (True, False)}
-    bold = sum(len(line.text) for page in pages for line in page if line.size == body and line.bold)
-    total = sum(len(line.text) for page in pages for line in page)
-    if bold < 0.2 * total:  # in a document set in bold, bold says nothing
-        marks |= {(size, True): "#" * (len(large) + 1) for size in sizes if body <= size < 1.15 * body}
-    return marks
-
-
-def _leading(pages: Sequence[Sequence[_Line]]) -> dict[float, float]:
-    """Return the usual distance between the lines of a paragraph, by font size.
-
-    It is the lower quartile of all distances, because some lie between paragraphs, and at most 2.2 times the size
-    (double spacing).
-    """
-    gaps: dict[float, list[float]] = {}
-    for page in pages:
-        for above, below in itertools.pairwise(page):
-            gap = above.y - below.y
-            if above.size == below.size and gap > 0.5 * above.size:
-                gaps.setdefault(above.size, []).append(gap)
-    return {size: min(sorted(found)[len(found) // 4], 2.2 * size) for size, found in gaps.items()}
-
-
-def _blocks(
-    page: Sequence[_Line | Table], levels: dict[tuple[float, bool], str], leading: dict[float, float]
-) -> Iterator[str]:
-    """Yield the headings, paragraphs and tables of a page."""
-    for tables, parts in itertools.groupby(page, key=lambda part: isinstance(part, Table)):
-        if tables:
-            yield from (part.text for part in parts)
-        else:
-            yield from _paragraphs([part for part in parts if isinstance(part, _Line)], levels, leading)
-
-
-def _paragraphs(
-    lines: Sequence[_Line], levels: dict[tuple[float, bool], str], leading: dict[float, float]
-) -> list[str]:
-    """Join the lines of a page into headings and paragraphs."""
-    blocks: list[str] = []
-    for at, line in enumerate(lines):
-        previous = lines[at - 1] if at else None
-        mark = _mark(line, levels)
-        same_style = previous is not None and _mark(previous, levels) == mark and previous.size == line.size
-        if (
-            previous is None
-            or not same_style
-            or _starts_block(previous, line, leading.get(line.size, line.size))
-        ):
-            text = _SYMBOL_BULLET.sub("- ", line.text)
-            blocks.append(f"{mark} {text}" if mark else text)
-        elif _HYPHENATED.search(blocks[-1]) and line.text[:1].islower():
-            blocks[-1] = blocks[-1][:-1] + line.text
-        else:
-            # A line that stops well short of the right edge was ended on purpose: a table row, an address.
-            full = (
-                mark
-                or line.rtl
-                or previous.right - previous.left >= 0.8 * (_right_edge(lines, at - 1) - previous.left)
-            )
-            bullet = _BULLET.match(line.text) or _CONTENTS.search(previous.text)
-            blocks[-1] += (" " if full and not bullet else "\n") + _SYMBOL_BULLET.sub("- ", line.text)
-    return [block.replace("\u00ad", "") for block in blocks]
-
-
-def _right_edge(lines: Sequence[_Line], at: int) -> float:
-    """Return where the column of a line ends: the farthest right of its neighbours that begin near its left."""
-    near = lines[max(at - 4, 0) : at + 5]
-    return max(line.right for line in near if abs(line.left - lines[at].left) < 40)
-
-
-def _mark(line: _Line, levels: dict[tuple[float, bool], str]) -> str:
-    """Return the heading mark of a line, or nothing: long lines and sentences are text whatever their font."""
-    mark = levels.get((line.size, line.bold), "")
-    if mark and (
-        len(line.text) > 120 or not any(c.isalpha() for c in line.text) or line.text.endswith((".", ";", ","))
-    ):
-        return ""
-    return mark
-
-
-def _starts_block(previous: _Line, line: _Line, leading: float) -> bool:
-    """Whether the gap or the previous line's end says that a new paragraph begins."""
-    gap = previous.y - line.y
-    goes_on = line.text[:1].islower() and not _SENTENCE_END.search(previous.text)
-    # Upwards is the next column; a larger gap is the space between paragraphs, unless a sentence runs across it.
-    if gap < -0.5 * line.size or gap > (2 if goes_on else 1.3) * leading:
-        return True
-    ended = bool(_SENTENCE_END.search(previous.text))
-    return ended and line.left > previous.left + 0.8 * line.size and not _BULLET.match(previous.text)

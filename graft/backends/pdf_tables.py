@@ -21,6 +21,7 @@ _NUMERIC = re.compile(r"[$€£¥]?\s*[(+−–—-]?\s*[$€£¥]?\s*\d[\d.,' ]
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _MAX_SINGLES = 3  # rows of one piece in the middle of a table: section names, labels of two lines
 _MIN_ROWS = 3
+_MAX_COLUMNS = 60
 _SENTENCE = 100  # characters: no cell of a table without lines is as long on one line
 _PROSE = 30  # mean characters of a cell behind the first column; beyond it the cells are lines of text
 
@@ -107,9 +108,12 @@ def _aligned(rows: Sequence[Row]) -> list[Row | Table]:
     while at < len(rows):
         end = _run(rows, at)
         columns = _columns(rows[at:end]) if end - at >= _MIN_ROWS else []
-        if len(columns) < 2:
-            made.append(rows[at])
-            at += 1
+        if (
+            len(columns) < 2
+        ):  # a table may begin further down; trying at every row would take the square of them
+            step = max(1, (end - at) // 4)
+            made += rows[at : at + step]
+            at += step
         elif _prose(rows[at:end], columns):
             made += _unmixed(rows[at:end], columns)
             at = end
@@ -159,6 +163,8 @@ def _columns(rows: Sequence[Row]) -> list[tuple[float, float]]:
             found.append([piece.left, piece.right])
         elif len(hit) == 1:
             hit[0][:] = [min(hit[0][0], piece.left), max(hit[0][1], piece.right)]
+    if len(found) > _MAX_COLUMNS:
+        return []
     found.sort()
     columns = [(left, right) for left, right in found]
     several = [row for row in rows if len(row.pieces) >= 2]
