@@ -72,19 +72,25 @@ def test_questions_are_flagged_clustered_and_the_same_every_time() -> None:
         assert question.cluster == question.evidence[0].document
 
 
-def test_an_unanswerable_cloze_asks_about_another_name_that_no_chunk_joins_with_it() -> None:
-    chunks = [chunk("Every Monday the manager Ann Lee opens the north gate at 06:30 sharp."),
-              chunk("Every Friday the manager Bob Ray closes the south gate at 21:45 sharp.", "b.md")]  # fmt: skip
-    numbers = clozes(chunks)
-    assert [made.answer for made in numbers] == ["Ann Lee", "Bob Ray"]
-    by_time = [
-        type(made)(made.document, made.start, made.end, made.text.replace(GAP, made.answer), "06:30")
-        for made in numbers
+def test_an_unanswerable_cloze_asks_of_another_name_that_no_chunk_joins_with_it() -> None:
+    chunks = [
+        chunk("Every Monday the manager Ann Lee opens the north gate at 06:30 sharp."),
+        chunk("Every Friday the manager Bob Ray closes the south gate at 21:45 sharp.", "b.md"),
     ]
-    asked = unanswerable_clozes(by_time, chunks, 5, seed=0)
-    assert asked
+    asked = unanswerable_clozes(chunks, 5, seed=0)
+    assert sorted(question.text for question in asked) == [
+        f"What belongs in the gap? “Every Friday the manager Ann Lee closes the south gate at {GAP} sharp.”",
+        f"What belongs in the gap? “Every Monday the manager Bob Ray opens the north gate at {GAP} sharp.”",
+    ]
     assert all(not question.answerable and not question.answers for question in asked)
-    assert any("Bob Ray opens the north gate" in question.text for question in asked)
+
+
+def test_a_name_behind_the_gap_or_in_another_clause_asks_for_what_is_known() -> None:
+    chunks = [
+        chunk("The gate opens at 06:30 when the manager Ann Lee is in the house."),
+        chunk("With the manager Bob Ray in the house, the gate opens at 05:45 sharp.", "b.md"),
+    ]
+    assert unanswerable_clozes(chunks, 5, seed=0) == ()
 
 
 @settings(deadline=None, max_examples=50)

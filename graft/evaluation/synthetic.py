@@ -28,6 +28,7 @@ _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)\b[A-Z][\w’'-]+(?:\s[A-Z][\w’'-]+)+"
 _NUMBER = re.compile(r"(?:[$€£]\s?)?\d+(?:[.,:/-]\d+)*(?:\s?(?:%|°C|percent))?(?![\w-])")
 _LIST_MARK = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+")
 _MARKUP = re.compile(r"[*_`]+|\[([^\]]*)\]\([^)]*\)")
+_CLAUSE = re.compile(r"[,;:(]|\band\b|\bor\b")
 _NOT_PROSE = re.compile(r"[|#<>{}=]|\.{3}|https?:")
 
 
@@ -42,10 +43,11 @@ class Cloze:
     answer: str
 
 
-def clozes(chunks: Sequence[Chunk]) -> list[Cloze]:
+def clozes(chunks: Sequence[Chunk], *, names: bool = True) -> list[Cloze]:
     """Return every cloze that the chunks give and that has one answer: where two documents have the same sentence with
-    different fillings (an old edition, a near-duplicate), neither is asked for."""
-    found = [made for chunk in chunks for made in _of_chunk(chunk)]
+    different fillings (an old edition, a near-duplicate), neither is asked for. Without `names` only numbers are taken
+    out."""
+    found = [made for chunk in chunks for made in _of_chunk(chunk, names)]
     fillings: dict[str, set[str]] = defaultdict(set)
     for one in found:
         fillings[normalise(one.text)].add(normalise(one.answer))
@@ -56,7 +58,7 @@ def clozes(chunks: Sequence[Chunk]) -> list[Cloze]:
     return list(unique.values())
 
 
-def _of_chunk(chunk: Chunk) -> Iterator[Cloze]:
+def _of_chunk(chunk: Chunk, names: bool) -> Iterator[Cloze]:
     """Yield at most one cloze a sentence: a name of two words and more if there is one, else a number."""
     for start, end in sentence_spans(chunk.text):
         sentence = chunk.text[start:end]
@@ -68,18 +70,20 @@ def _of_chunk(chunk: Chunk) -> Iterator[Cloze]:
             or not _FEWEST_WORDS <= words <= _MOST_WORDS
         ):
             continue
-        target = next((match for match in _targets(bare) if bare.count(match.group().strip()) == 1), None)
+        target = next(
+            (match for match in _targets(bare, names) if bare.count(match.group().strip()) == 1), None
+        )
         if target is None:
             continue
         blank = f"{bare[: target.start()]}{GAP}{bare[target.end() :]}"
         yield Cloze(chunk.document, chunk.start + start, chunk.start + end, blank, target.group().strip())
 
 
-def _targets(sentence: str) -> list[re.Match[str]]:
+def _targets(sentence: str, names: bool) -> list[re.Match[str]]:
     """Return what may be taken out: names first, then numbers of more than one digit, then the others."""
     numbers = list(_NUMBER.finditer(sentence))
     return [
-        *_NAME.finditer(sentence),
+        *(_NAME.finditer(sentence) if names else ()),
         *sorted(numbers, key=lambda match: (len(match.group()) < 2, match.start())),
     ]
 
@@ -117,19 +121,23 @@ def _question(one: Cloze) -> Question:
     )
 
 
-def unanswerable_clozes(
-    found: Sequence[Cloze], chunks: Sequence[Chunk], count: int, *, seed: int
-) -> tuple[Question, ...]:
-    """Return at most `count` questions that the documents do not answer: a cloze about one name is asked about another
-    name of the same documents, and kept only if no chunk holds all content words of the new sentence."""
-    names = sorted({match.group() for one in found for match in _NAME.finditer(one.text)})
+def unanswerable_clozes(chunks: Sequence[Chunk], count: int, *, seed: int) -> tuple[Question, ...]:
+    """Return at most `count` questions that the documents do not answer: a number of one name is asked of another
+    name of the same documents that stands behind the same word elsewhere ("to Ann Lee", "to Bob Ray": most likely of one
+    kind). Kept only if no chunk holds all content words of the new sentence, and if the name comes before the gap in one
+    clause: what is asked is then something about that name, and not a thing that the documents say anyway."""
+    found = clozes(chunks, names=False)
+    names = sorted(
+        {(_before(one.text, match), match.group()) for one in found for match in _NAME.finditer(one.text)}
+    )
     held = [frozenset(tokens(chunk.searchable)) for chunk in chunks]
     made: list[Question] = []
     for one in _spread(found, seed):
-        own = _NAME.search(one.text)
-        if own is None or len(made) == count:
+        own = _NAME.search(one.text.partition(GAP)[0])
+        if own is None or len(made) == count or _CLAUSE.search(one.text.partition(GAP)[0], own.end()):
             continue
-        others = [name for name in names if not set(tokens(name)) & set(tokens(own.group()))]
+        before, said = _before(one.text, own), set(tokens(own.group()))
+        others = [name for word, name in names if word == before and not set(tokens(name)) & said]
         if not others:
             continue
         other = others[int(content_hash(str(seed), one.text), 16) % len(others)]
@@ -149,3 +157,8 @@ def unanswerable_clozes(
             )
         )
     return tuple(made)
+
+
+def _before(text: str, match: re.Match[str]) -> str:
+    """Return the word before a name, in lower case; "" at the start."""
+    return (text[: match.start()].split() or [""])[-1].lower()

@@ -128,7 +128,7 @@ def generate_questions(
         seed = parts.config.project.seed
         made = [
             *cloze_questions(found, count - wanted["unanswerable"], seed=seed),
-            *unanswerable_clozes(found, chunks, wanted["unanswerable"], seed=seed),
+            *unanswerable_clozes(chunks, wanted["unanswerable"], seed=seed),
         ]
     kept = _fresh(parts, made, fallen)
     if not kept:
