@@ -242,7 +242,8 @@ class Answer:
 
     `text` keeps the [n] markers of `citations`; markers that point nowhere were removed and counted in
     `dropped_citations`. `passages` is the evidence shown to the model; `trimmed_passages` counts those found that did
-    not fit into its prompt. `timings` are seconds by stage ("embed", "search", "prefill", "decode", "total"). `cost` is USD, or None when no price is known. `fingerprint` is that of
+    not fit into its prompt. `fallbacks` counts the times a generator that was to help the search (other wordings, a
+    follow-up made to stand alone, a further round) failed, and the search went on without. `timings` are seconds by stage ("embed", "search", "prefill", "decode", "total"). `cost` is USD, or None when no price is known. `fingerprint` is that of
     the variant that made it."""
 
     text: str
@@ -252,6 +253,7 @@ class Answer:
     abstained: bool = False
     dropped_citations: int = 0
     trimmed_passages: int = 0
+    fallbacks: int = 0
     usage: Usage = Usage()
     finish: str = "stop"
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.errors import BackendError
-from graft.generation.followup import condensed, search_query
+from graft.generation.followup import SearchFor, condensed, search_query
 from graft.retrieval.expansion import Wording, Written, feedback, rewrite
 from graft.retrieval.rounds import search_in_rounds
 from graft.retrieval.search import Searcher
@@ -288,15 +288,17 @@ TALK = (
 
 def test_a_follow_up_is_rewritten_and_a_first_question_asks_nobody():
     write, asked = writing(' "How tall is the Eiffel Tower?"\n')
-    assert condensed(TALK, write) == ("How tall is the Eiffel Tower?", Usage(2, 1))
+    assert condensed(TALK, write) == SearchFor("How tall is the Eiffel Tower?", Usage(2, 1))
     assert "assistant: In 1889." in asked[0]
     assert "Be kind" not in asked[0]
-    assert condensed(TALK[:2], failing) == ("When was the Eiffel Tower built?", Usage())
+    assert condensed(TALK[:2], failing) == SearchFor("When was the Eiffel Tower built?")
 
 
 @pytest.mark.parametrize("write", [failing, writing(" ")[0], writing("x" * 600)[0]])
 def test_a_rewrite_that_fails_leaves_the_rule(write):
-    assert condensed(TALK, write)[0] == search_query(TALK) == f"{TALK[1].content}\n{TALK[3].content}"
+    made = condensed(TALK, write)
+    assert made.text == search_query(TALK) == f"{TALK[1].content}\n{TALK[3].content}"
+    assert made.failed
 
 
 # --- spelling within a search ------------------------------------------------------------------------------------------

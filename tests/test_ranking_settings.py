@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from graft import Project
+from graft.generation.followup import SearchFor
 from graft.generation.variant import Variant
 from graft.types import Message, Usage
 
@@ -77,11 +78,12 @@ def test_tokens_of_a_helping_generator_are_counted(small):
 
 
 @pytest.mark.parametrize("line", ['reword = "hyde"', "rounds = 3", 'reword = "multi-query"'])
-def test_a_generator_that_fails_to_help_changes_nothing_but_is_not_asked_in_vain(small, line):
+def test_a_generator_that_fails_to_help_is_counted_and_changes_nothing(small, line):
     wanted = [passage.document for passage in rag(opened(small)).answer("annual leave").passages]
     project = opened(small, line, 'model = { name = "echo", fail_every = 1 }')
     [found] = project.parts.retrieval.search()(["annual leave"])
-    assert ([passage.document for passage in found.context.passages], found.usage) == (wanted, Usage())
+    assert [passage.document for passage in found.context.passages] == wanted
+    assert (found.usage, found.fallbacks) == (Usage(), 1)
 
 
 def test_a_follow_up_is_condensed_by_the_generator_or_joined_by_the_rule(small):
@@ -92,7 +94,6 @@ def test_a_follow_up_is_condensed_by_the_generator_or_joined_by_the_rule(small):
     ]
     said = 'model = { name = "echo", reply = "annual leave days" }'
     condensed = rag(opened(small, "condense = true", said))
-    assert condensed.query(talk)[0] == "annual leave days"
-    assert condensed.query(talk)[1].completion == 3
-    assert condensed.query(talk[:1]) == ("What is the meal allowance?", Usage())
-    assert rag(opened(small, "", said)).query(talk) == (talk[2].content, Usage())
+    assert (condensed.query(talk).text, condensed.query(talk).usage.completion) == ("annual leave days", 3)
+    assert condensed.query(talk[:1]) == SearchFor("What is the meal allowance?")
+    assert rag(opened(small, "", said)).query(talk) == SearchFor(talk[2].content)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from graft.errors import GraftError
 from graft.types import Generation, Message, Usage
@@ -26,6 +27,15 @@ _TURNS, _LETTERS = 6, 600
 _LONGEST = 500
 
 
+@dataclass(frozen=True, slots=True)
+class SearchFor:
+    """What to search for, the tokens it took to find out, and whether a generator failed to say."""
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    failed: bool = False
+
+
 def search_query(conversation: Sequence[Message]) -> str:
     """Return what to search for: the last user turn, led by the user turn before it when the last one leans on it.
 
@@ -41,22 +51,23 @@ def search_query(conversation: Sequence[Message]) -> str:
 
 def condensed(
     conversation: Sequence[Message], write: Callable[[Sequence[str]], Sequence[Generation]]
-) -> tuple[str, Usage]:
-    """Return the last question as a generator rewrites it, and the tokens that took.
+) -> SearchFor:
+    """Return the last question as a generator rewrites it.
 
     A first question is searched as it is and asks nobody. The rule's query stands when the generator fails.
     """
     plain = search_query(conversation)
     if len(_asked(conversation)) < 2:
-        return plain, Usage()
+        return SearchFor(plain)
     said = [turn for turn in conversation if turn.role != "system"][-_TURNS:]
     turns = "\n".join(f"{turn.role}: {turn.content[:_LETTERS]}" for turn in said)
     try:
         [reply] = write([_PROMPT.format(turns=turns)])
     except GraftError:  # searching by the rule beats not answering
-        return plain, Usage()
+        return SearchFor(plain, failed=True)
     text = " ".join(reply.text.split()).strip('"“”')
-    return (text if text and len(text) <= _LONGEST else plain), reply.usage
+    usable = bool(text) and len(text) <= _LONGEST
+    return SearchFor(text if usable else plain, reply.usage, failed=not usable)
 
 
 def _asked(conversation: Sequence[Message]) -> list[str]:

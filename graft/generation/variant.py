@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from graft.errors import BackendError, DataError
 from graft.generation import grounding, prompts
-from graft.generation.followup import search_query
+from graft.generation.followup import SearchFor, search_query
 from graft.protocols import Generator
 from graft.types import Answer, Context, Generation, Message, Usage, content_hash
 
@@ -21,12 +21,13 @@ from graft.types import Answer, Context, Generation, Message, Usage, content_has
 class Retrieved:
     """What a search found for one question. `timings` are seconds by stage ("embed", "search", "rerank");
     `best_dense` is the highest cosine between the query and a chunk, None when nothing was searched by vector; `usage`
-    counts the tokens of a generator that helped to search."""
+    counts the tokens of a generator that helped to search, `fallbacks` how often it failed to."""
 
     context: Context
     timings: Mapping[str, float] = field(default_factory=dict)
     best_dense: float | None = None
     usage: Usage = field(default_factory=Usage)
+    fallbacks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,18 @@ class _Case:
     trimmed: int
     timings: Mapping[str, float]
     usage: Usage = field(default_factory=Usage)
+    fallbacks: int = 0
 
 
-def _by_rule(conversation: Sequence[Message]) -> tuple[str, Usage]:
-    return search_query(conversation), Usage()
+def _by_rule(conversation: Sequence[Message]) -> SearchFor:
+    return SearchFor(search_query(conversation))
 
 
 @dataclass(slots=True)
 class Variant:
     """A composed way to answer.
 
-    `search` maps queries to what was found, one Retrieved each; `query` a conversation to its query and the tokens that
-    took. With a search, the model is not asked, and the answer
+    `search` maps queries to what was found, one Retrieved each; `query` a conversation to what to search for. With a search, the model is not asked, and the answer
     is the contract's "I don't know.", when nothing was found or the best dense cosine is below `min_score`.
     `prompt_budget` is the most tokens a prompt may have; passages that do not fit are left out and counted in
     `Answer.trimmed_passages`. `price` maps usage and seconds by stage to USD. `is_abstention` reads a text.
@@ -62,7 +63,7 @@ class Variant:
     generator: Generator
     instructions: str = field(default="", kw_only=True)
     search: Callable[[Sequence[str]], list[Retrieved]] | None = field(default=None, kw_only=True)
-    query: Callable[[Sequence[Message]], tuple[str, Usage]] = field(default=_by_rule, kw_only=True)
+    query: Callable[[Sequence[Message]], SearchFor] = field(default=_by_rule, kw_only=True)
     max_tokens: int = field(default=96, kw_only=True)
     temperature: float = field(default=0.0, kw_only=True)
     seed: int = field(default=0, kw_only=True)
@@ -158,19 +159,23 @@ class Variant:
                 for question in questions
             ]
         queries = [self.query(question) for question in questions]
-        found = self.search([query for query, _ in queries]) if queries else []
+        found = self.search([query.text for query in queries]) if queries else []
         return [
-            self._grounded(question, one, usage + one.usage)
-            for question, one, (_, usage) in zip(questions, found, queries, strict=True)
+            replace(
+                self._grounded(question, one),
+                usage=query.usage + one.usage,
+                fallbacks=query.failed + one.fallbacks,
+            )
+            for question, one, query in zip(questions, found, queries, strict=True)
         ]
 
-    def _grounded(self, question: Sequence[Message], found: Retrieved, usage: Usage) -> _Case:
+    def _grounded(self, question: Sequence[Message], found: Retrieved) -> _Case:
         context, trimmed = found.context, 0
         weak = (
             self.min_score is not None and found.best_dense is not None and found.best_dense < self.min_score
         )
         if weak or not context.passages:
-            return _Case(_asked(question), None, context, 0, found.timings, usage)
+            return _Case(_asked(question), None, context, 0, found.timings)
         if self.prompt_budget is not None:
             context, trimmed = grounding.trim(
                 context,
@@ -182,9 +187,7 @@ class Variant:
                     f"The question leaves no room for a single passage in a prompt of {self.prompt_budget} tokens.",
                     "Ask a shorter question, or use smaller chunks or a model that takes longer prompts.",
                 )
-        return _Case(
-            _asked(question), self._prompt(question, context), context, trimmed, found.timings, usage
-        )
+        return _Case(_asked(question), self._prompt(question, context), context, trimmed, found.timings)
 
     def _prompt(self, question: Sequence[Message], context: Context | None) -> list[Message]:
         return prompts.build(question, context, self.instructions)
@@ -201,6 +204,7 @@ class Variant:
             abstained=case.prompt is None or self.is_abstention(text),
             dropped_citations=dropped,
             trimmed_passages=case.trimmed,
+            fallbacks=case.fallbacks,
             usage=usage,
             finish=generation.finish,
             timings=timings,

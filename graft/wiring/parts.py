@@ -16,11 +16,11 @@ from graft.decision.pricing import MachinePricing, TokenPricing
 from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
-from graft.generation.followup import condensed, search_query
+from graft.generation.followup import SearchFor, condensed, search_query
 from graft.generation.variant import Retrieved, Variant
 from graft.protocols import Filter
 from graft.settings import BASELINES, VARIANTS, Config, Mode, RetrievalSection
-from graft.types import Message, Usage
+from graft.types import Message
 from graft.wiring.gold import GoldEvidence
 from graft.wiring.models import ModelParts
 from graft.wiring.retrieval import RetrievalParts
@@ -105,11 +105,11 @@ class Parts:
         model = str(self.config.generation.model.options.get("model", ""))
         return TokenPricing(model, decision.input_price, decision.output_price, self.prices)
 
-    def _query(self, conversation: Sequence[Message]) -> tuple[str, Usage]:
+    def _query(self, conversation: Sequence[Message]) -> SearchFor:
         """What to search for, by the rule or rewritten by the generator."""
         if self.config.retrieval.condense:
             return condensed(conversation, self.models.write)
-        return search_query(conversation), Usage()
+        return SearchFor(search_query(conversation))
 
     def variant(self, name: str, *, where: Filter | None = None, adapter: str | None = None) -> Variant:
         """Compose a variant: prompt + generator + maybe search + maybe adapter. The baselines quote the best sentences

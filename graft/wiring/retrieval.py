@@ -106,6 +106,7 @@ class RetrievalParts:
 
         def found(query: str, result: SearchResult) -> Retrieved:
             hits, usage, timings = result.hits, result.usage, dict(result.timings)
+            fallbacks = int(result.failed)
             if rounds > 1:
                 started = time.perf_counter()
                 gone = search_in_rounds(
@@ -113,8 +114,11 @@ class RetrievalParts:
                     rounds=rounds, max_tokens=self._section.round_tokens,
                 )  # fmt: skip
                 hits, usage = gone.hits, usage + gone.usage
+                fallbacks += gone.stopped == "failed"
                 timings["rounds"] = time.perf_counter() - started
-            return Retrieved(self.context(hits, passages, allowed), timings, result.best_dense, usage)
+            return Retrieved(
+                self.context(hits, passages, allowed), timings, result.best_dense, usage, fallbacks
+            )
 
         def find(queries: Sequence[str]) -> list[Retrieved]:
             results = searcher.search_batch(queries, deep, allowed)
