@@ -6,18 +6,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graft.backends import store_lancedb
 from graft.backends.store_lancedb import LanceStore
 from graft.errors import DataError, WorkspaceError
 from graft.protocols import Filter
 from graft.retrieval.chunks import FixedChunker, StructureChunker
 from graft.retrieval.documents import load_documents
-from graft.retrieval.index import Index
+from graft.retrieval.index import Held, Index
 from graft.testing.fakes import HashingEmbedder, MemoryStore
 from graft.types import Document
 from graft.workspace import Workspace
@@ -199,6 +201,50 @@ def test_a_broken_cache_says_what_to_do(make, tmp_path):
     cache.write_bytes(b"this is not a database" * 100)
     with pytest.raises(WorkspaceError, match=r"delete embeddings\.sqlite"):
         index.update(DOCUMENTS, quiet)
+
+
+def test_a_long_life_of_small_updates_is_tidied_up(tmp_path, monkeypatch):
+    """Old versions of the table are dropped, and what is stored stays."""
+    monkeypatch.setattr(store_lancedb, "_MOST_VERSIONS", 4)
+    monkeypatch.setattr(store_lancedb, "_KEEP_VERSIONS", timedelta(milliseconds=1))
+    store = LanceStore(tmp_path / "store")
+    index = Index.open(
+        Workspace(tmp_path / ".graft"), store=store, embedder=CountingEmbedder(), chunker=StructureChunker()
+    )
+    for version in range(12):
+        index.update([Document("a.md", f"Version {version}."), Document("b.md", "Stays.")], quiet)
+    assert [chunk.text for chunk in store.chunks()] == ["Version 11.", "Stays."]
+    assert len(list((tmp_path / "store").glob("*.lance/_versions/*"))) <= 6
+
+
+def test_an_update_of_some_documents_leaves_the_rest_alone_and_unread(make):
+    index, store, _ = make()
+    index.update(DOCUMENTS, quiet)
+
+    class Some(Held):
+        def read(self, ids):
+            assert ids == ["d1.md"]
+            return super().read(ids)
+
+    changed = document("d1.md", [long("topic 1 NEW")])
+    after = Some([DOCUMENTS[0], changed, DOCUMENTS[3]])
+    report = index.update(after, quiet, only={"d1.md", "d2.md", "unknown.md"})
+    assert (report.added, report.changed, report.deleted, report.unchanged) == (0, 1, 1, 2)
+    assert (report.documents, report.chunks, report.embedded) == (3, 7, 1)
+    assert index.update(after, quiet).unchanged == 3
+    assert sorted(store.documents()) == ["d0.md", "d1.md", "d3.md"]
+
+
+def test_after_a_failure_the_next_partial_update_does_all(make, monkeypatch):
+    index, store, embedder = make()
+    index.update(DOCUMENTS, quiet)
+    changed = [document("d0.md", [long("changed")]), *DOCUMENTS[1:]]
+    monkeypatch.setattr(embedder, "encode", lambda texts, query=False: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        index.update(changed, quiet, only={"d0.md"})
+    monkeypatch.undo()
+    assert index.update(changed, quiet, only=set()).changed == 1
+    assert any("changed" in chunk.text for chunk in store.chunks(["d0.md"]))
 
 
 OPERATIONS = st.lists(st.dictionaries(st.sampled_from("abcde"), st.sampled_from(["one", "two", "three\n\n## S\n\nfour"]), max_size=5), min_size=1, max_size=4)  # fmt: skip

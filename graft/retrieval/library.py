@@ -191,6 +191,7 @@ class Library:
         and the ids of the documents that may differ."""
         seen = {self.source(path): self._seen(path) for path in paths}
         folders = [path for path in paths if path.is_dir() or path in self.roots]
+        folders += [root for root in self.roots if not root.exists()]
         gone = [source for source, found in seen.items() if found is None and source not in before.entries]
         emptied = any(known.startswith(f"{source}/") for source in gone for known in before.entries)
         if not folders and not emptied:
