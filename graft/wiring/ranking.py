@@ -6,7 +6,8 @@ Knows the settings; what it builds does not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, lru_cache, partial
+from functools import partial
+from weakref import WeakKeyDictionary
 
 from graft.protocols import Embedder, Filter, Reranker, Store
 from graft.retrieval import expansion, fusion, refine
@@ -62,14 +63,18 @@ def steps(section: RetrievalSection, reranker: Reranker | None) -> Mapping[str, 
     return made
 
 
-@lru_cache(maxsize=2)  # graft optimize builds a searcher for every setting that it tries
+# Read once a store: graft optimize builds a searcher for every setting that it tries.
+_VOCABULARIES: WeakKeyDictionary[Store, Vocabulary] = WeakKeyDictionary()
+
+
 def corrector(store: Store) -> Correct:
     """Return the spelling step of a store. Its words are read at the first unknown one, and once: a word that was
     indexed later is asked of the store itself."""
 
-    @cache
     def vocabulary() -> Vocabulary:
-        return Vocabulary.of(chunk.searchable for chunk in store.chunks())
+        if store not in _VOCABULARIES:
+            _VOCABULARIES[store] = Vocabulary.of(chunk.searchable for chunk in store.chunks())
+        return _VOCABULARIES[store]
 
     def mend(query: str, where: Filter | None) -> str:
         return correct(query, vocabulary, lambda word: bool(store.search_text(word, 1, where)))
