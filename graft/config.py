@@ -169,6 +169,11 @@ def _check(config: Config) -> None:
         value = getattr(getattr(config, section), key)
         if not low <= value <= high:
             raise ConfigError(f"{key!r} in [{section}] is {value}.", f"Give a number from {low} to {high}.")
+    for key, lists in (("weights", ("dense", "bm25")), ("least", ("dense", "bm25", "rerank"))):
+        unknown = [name for name in getattr(config.retrieval, key) if name not in lists]
+        if unknown:
+            raise ConfigError(f"{key!r} in [retrieval] names {unknown[0]!r}, which is no list.",
+                              f"Known: {', '.join(lists)}.")  # fmt: skip
     unclear = [rule for rule in config.retrieval.boost if not rule.partition("=")[0] or "=" not in rule]
     if unclear:
         raise ConfigError(f"'boost' in [retrieval] has {unclear[0]!r}, which is not key=value.",

@@ -94,6 +94,8 @@ def test_init_refuses_an_empty_folder(tmp_path: Path) -> None:
     [
         ({"boost": {"status": 1.0}}, "not key=value"),
         ({"boost": {"status=old": "much"}}, "'status=old' of 'boost'"),
+        ({"weights": {"sparse": 2}}, "'weights' in [retrieval] names 'sparse'"),
+        ({"least": {"reranker": 0.1}}, "names 'reranker'"),
         ({"weights": 2}, "'weights' in [retrieval] is 2"),
         ({"diversity": 1.5}, "'diversity'"),
         ({"rounds": 0}, "'rounds'"),
