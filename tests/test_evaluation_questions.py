@@ -9,7 +9,7 @@ import json
 import pytest
 
 from graft.errors import DataError
-from graft.evaluation.questions import check_questions, fingerprint, read_questions
+from graft.evaluation.questions import Finding, check_questions, finding_lines, fingerprint, read_questions
 from graft.types import Evidence, Message, Question
 
 
@@ -156,3 +156,15 @@ def test_the_fingerprint_is_of_what_is_asked_and_expected():
     assert fingerprint([first, second]) == fingerprint([dataclasses.replace(first, where="x:1"), second])
     assert fingerprint([first, second]) != fingerprint([second, first])
     assert fingerprint([first]) != fingerprint([dataclasses.replace(first, answers=("y",))])
+
+
+def test_findings_of_one_kind_are_told_three_times_and_counted() -> None:
+    many = [Finding("unknown-document", "error", f"q.jsonl:{n}", "is not indexed") for n in range(1, 6)]
+    one = Finding("few", "warning", "", "only 5 questions")
+    assert finding_lines([*many, one]) == (
+        "q.jsonl:1: is not indexed",
+        "q.jsonl:2: is not indexed",
+        "q.jsonl:3: is not indexed",
+        "… and 2 more like that (unknown-document)",
+        "only 5 questions",
+    )

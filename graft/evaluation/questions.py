@@ -137,6 +137,17 @@ def check_questions(
     return (*findings, *_check_counts(questions))
 
 
+def finding_lines(findings: Sequence[Finding], most: int = 3) -> tuple[str, ...]:
+    """Return the findings as lines: the first `most` of each kind, and how many more there are of it."""
+    lines: list[str] = []
+    for kind in dict.fromkeys(finding.kind for finding in findings):
+        same = [finding for finding in findings if finding.kind == kind]
+        lines += [f"{finding.where}: {finding.message}".removeprefix(": ") for finding in same[:most]]
+        if len(same) > most:
+            lines.append(f"… and {len(same) - most} more like that ({kind})")
+    return tuple(lines)
+
+
 def _check_evidence(question: Question, place: str, documents: Mapping[str, int]) -> Iterator[Finding]:
     for piece in question.evidence:
         length = documents.get(piece.document)

@@ -18,7 +18,7 @@ from graft.decision.recommend import Limits, Values, recommend
 from graft.decision.trust import Trust
 from graft.errors import DataError, NotBuilt
 from graft.evaluation.metrics import score
-from graft.evaluation.questions import check_questions, fingerprint, read_questions
+from graft.evaluation.questions import check_questions, finding_lines, fingerprint, read_questions
 from graft.evaluation.recital import recites
 from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
 from graft.protocols import Progress
@@ -132,8 +132,7 @@ def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     if examples.exists():
         refuse_leaks(read_examples(examples), [(question.id, question.text) for question in questions])
     findings = check_questions(questions, parts.gold.document_lengths())
-    told = (f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings)
-    return questions, (*apart, *told)
+    return questions, (*apart, *finding_lines(findings))
 
 
 def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:

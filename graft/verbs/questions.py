@@ -9,7 +9,7 @@ from typing import Any
 
 from graft.errors import ConfigError
 from graft.evaluation.importing import import_records
-from graft.evaluation.questions import check_questions, read_questions
+from graft.evaluation.questions import check_questions, finding_lines, read_questions
 from graft.records import to_dict
 from graft.workspace import write_text
 
@@ -47,5 +47,5 @@ def import_questions(source: Path, target: Path, *, force: bool = False) -> Impo
         target,
         len(questions),
         sum(not question.answerable for question in questions),
-        tuple(f"{finding.where}: {finding.message}".removeprefix(": ") for finding in findings),
+        finding_lines(findings),
     )
