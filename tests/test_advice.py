@@ -134,6 +134,13 @@ def test_outside_a_project_it_works_on_assumptions(tmp_path: Path) -> None:
     assert "Ovadia et al." in done.stdout
 
 
+def test_recommend_ask_is_the_same(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["recommend", "--ask", str(tmp_path)], input="facts\n" + "\n" * 30)
+    assert done.exit_code == 0, done.output
+    assert "What do the answers need?" in done.stdout
+    assert "19 of 20 are assumed" in done.stdout
+
+
 def test_the_terminal_asks_and_asks_again(tmp_path: Path) -> None:
     typed = iter(["facts, stile", "facts, style", "y"])
     prompts: list[str] = []

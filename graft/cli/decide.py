@@ -34,8 +34,18 @@ def advise(
 
 @app.command()
 @reported
-def recommend(folder: Folder = HERE, as_json: AsJson = False) -> None:
+def recommend(
+    folder: Folder = HERE,
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="Before any data: ask questions and advise (the same as graft advise)."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Decide again from the last comparison under today's [decision] settings, and print every step."""
+    if ask:
+        advise(folder, None, True, as_json)
+        return
     decided = open_project(folder).recommend()
     show_result(decided, lambda found: found.trace, as_json)
 

@@ -110,7 +110,8 @@ def required_price(model: str, table: PriceTable) -> Price:
         guess = f" The nearest known model is {near!r}, which may cost something else." if near else ""
         raise ConfigError(
             f"No price is known for the model {model!r}.{guess}",
-            "Set [decision] input_price and output_price (USD per 1M tokens) in graft.toml.",
+            f'Set it in graft.toml, in USD per 1M tokens: [costs] prices = {{ "{model}" = {{ input = …, output = … }} }}. '
+            'A model on your own machine is called "own" in graft advise.',
         )
     return found
 
