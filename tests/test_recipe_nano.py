@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 
@@ -18,10 +19,13 @@ import numpy as np
 from graft.generation import prompts
 from graft.types import Message
 from recipes.nano import circuit, export, plan, run, stream, tokenizer, train
+from recipes.nano.attention import attend
 from recipes.nano.cloze import clozes
+from recipes.nano.documents import Passage
+from recipes.nano.forms import UNKNOWN, Reply, draw_system
 from recipes.nano.model import Nano, Shape
-from recipes.nano.questions import UNKNOWN, make_chat
-from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, catalogue
+from recipes.nano.questions import Turn, make_chat, to_chat
+from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, Relation, catalogue
 from recipes.nano.stream import ANSWER, NOTHING
 from recipes.nano.wordings import ASK_CORES, SAID_CORES
 
@@ -81,9 +85,13 @@ def test_generator_does_not_depend_on_the_process():
 def test_heldout_wordings_are_disjoint_from_training():
     train_forms = {f for k in catalogue("train") for r in k.relations for f in (*r.said, *r.asked)}
     held_forms = {f for k in catalogue("heldout") for r in k.relations for f in (*r.said, *r.asked)}
+    test_forms = {f for k in catalogue("test") for r in k.relations for f in (*r.said, *r.asked)}
     assert not train_forms & held_forms
+    assert not (train_forms | held_forms) & test_forms
+    assert not {k.name for k in catalogue("train")} & {k.name for k in catalogue("test")}
     for both in (OPEN_SAID, OPEN_ASKED, MODIFIERS):
         assert not set(both["train"]) & set(both["heldout"])
+        assert not (set(both["train"]) | set(both["heldout"])) & set(both["test"])
     held_general = " ".join(OPEN_SAID["heldout"] + OPEN_ASKED["heldout"]).lower()
     assert not [core for core in (*SAID_CORES, *ASK_CORES) if len(core) > 12 and core.lower() in held_general]
 
@@ -237,7 +245,7 @@ def test_pointers_lead_to_the_value_in_the_cited_passage(sources, words):
     batches = [make(sources)(step, 0.0) for step in range(4)]
     for batch, (at, places) in [(b, point) for b in batches for point in b.points]:
         row, begin = divmod(at, batch.ids.shape[1])
-        assert words.id_to_token(int(batch.ids[row, begin])) == tokenizer.ASSISTANT
+        assert batch.role[row, begin] == ANSWER
         said = words.decode(batch.target[row, begin : begin + 3].tolist()).strip()
         for place in places:
             assert place < begin
@@ -245,6 +253,67 @@ def test_pointers_lead_to_the_value_in_the_cited_passage(sources, words):
             assert there[:1].lower() == said[:1].lower()
             checked += 1
     assert checked >= 5
+
+
+def test_two_points_of_an_answer_where_a_bare_space_opens_it(words):
+    passage = Passage("", (), "Ada lives in Oslo. She likes tea.")
+    turns = [
+        Turn("Where?", "Oslo [1]", "Oslo", 0),
+        Turn("What?", '{"a": "tea"}', "tea", 0),
+        Turn("Who?", UNKNOWN, None, None),
+    ]
+    encoded = stream.encode_chat(words, to_chat(None, [passage], turns), 400, turns)
+    shown = words.decode(encoded.ids)
+    assert "Oslo. She" in shown
+    for at, places in encoded.points:
+        assert len(places) == 1
+        value = words.decode(encoded.ids[places[0] : places[0] + 4]).strip().lower()
+        following = words.decode(encoded.ids[at + 1 : at + 6]).strip().lower()
+        assert following[:2] == value[:2]
+    by_value = [places[0] for _, places in encoded.points]
+    assert len(by_value) == 3
+    assert by_value[0] == by_value[1] < by_value[2]
+
+
+def test_a_name_is_the_same_tokens_whatever_stands_before_it(words):
+    texts = ["\n".join(m.content for m in make_chat(random.Random(s), "train", 2, 3)[0]) for s in range(200)]
+    learnt = tokenizer.train_tokenizer(texts, 900)
+    assert not [t for t in learnt.get_vocab() if re.match(r"Ġ+[A-Z0-9$\"]", t)]
+    for value in ("Oslo", "Ada B. Brown", "AB-1234", "$1,200", "12 May 2024"):
+        alone = learnt.encode(value).tokens
+        for before in (" ", '"', "(", "| ", "\n", ': "', "["):
+            tokens = learnt.encode(before + value).tokens
+            assert tokens[-len(alone) :] == alone
+
+
+def test_attention_equals_pytorchs_own_with_gradients():
+    torch.manual_seed(0)
+    for heads, length in ((3, 40), (20, 300), (2, 520)):
+        q, k, v = (torch.randn(heads, length, 8, requires_grad=True) for _ in range(3))
+        weight = torch.randn(heads, length, 8)
+        ours = attend(q * 8**-0.5, k, v)[0]
+        theirs = torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True)[
+            0
+        ]
+        assert torch.allclose(ours, theirs, atol=1e-5)
+        got, wanted = (torch.autograd.grad((o * weight).sum(), (q, k, v)) for o in (ours, theirs))
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(got, wanted, strict=True))
+
+
+def test_house_styles_and_json_are_asked_for_and_keep_the_value():
+    forms = 0
+    for seed in range(300):
+        system, form = draw_system(random.Random(seed), unstyled=0.0)
+        reply = Reply(Relation("fee", "money", ("The fee of {e} is {v}.",), ()), "Oslo Hall", "$5", 1)
+        said = form(reply)
+        assert "$5" in said
+        instruction = system.split("\n", 1)[1]
+        if "{" in instruction and instruction.endswith("}") and said.startswith("{"):
+            body, asked = json.loads(said), json.loads(instruction[instruction.index("{") :])
+            if set(body) == set(asked):
+                assert list(body) == list(asked)
+                forms += 1
+    assert forms > 20
 
 
 def test_numbers_are_single_digits(words):

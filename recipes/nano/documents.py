@@ -44,6 +44,7 @@ FILLER = {
         "The weather was good that year.", "Few people know the whole story.", "A short summary is given below.",
     ),
     "heldout": ("Readers should bear this in mind.", "No further remarks were made.", "The archive holds the rest.", "Copies are kept downstairs."),
+    "test": ("Rain fell for most of the week.", "A map hangs by the entrance.", "Someone left a note on the table.", "It took years to write all this down."),
 }  # fmt: skip
 HEADINGS = (
     "Overview,Details,Summary,General,Facts,Notes,Current data,Basics,At a glance,Introduction,Records,Background,Terms,Profile,Data"

@@ -14,7 +14,8 @@ from graft.generation import prompts
 from graft.types import Context, Message, Passage
 from recipes.nano import corpora
 from recipes.nano.documents import make_world
-from recipes.nano.questions import plain, turns
+from recipes.nano.forms import plain
+from recipes.nano.questions import turns
 from recipes.nano.relations import Split
 
 LONGEST = 2000  # characters shown of a clapnq passage: one has 23,000, of which some take a token each
@@ -119,9 +120,11 @@ def _spread(cases: list[Case], count: int) -> list[Case]:
 def suites(data: Path | None, count: int) -> dict[str, list[Case]]:
     """All sets by name; public ones only when their folder is there."""
     found = {
-        "programmatic, 1 passage": list(programmatic(count, passages=1)),
-        "programmatic, 5 passages": list(programmatic(count)),
-        "programmatic, 5 passages, untold": list(programmatic(count, known=False)),
+        "programmatic, 1 passage": list(programmatic(count, passages=1, split="test")),
+        "programmatic, 5 passages": list(programmatic(count, split="test")),
+        "programmatic, 5 passages, untold": list(programmatic(count, known=False, split="test")),
+        "the same, development wordings": list(programmatic(count)),
+        "the same, development, untold": list(programmatic(count, known=False)),
         "the same, wordings as in training": list(programmatic(count, split="train")),
         "the same, as in training, untold": list(programmatic(count, split="train", known=False)),
     }

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (as everywhere in PyTorch)
 
+from recipes.nano.attention import attend
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -56,8 +58,8 @@ class Picks(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Where answers are copied from: flat query positions (M,), up to three places in the row (M, 3) with -1 for none,
-    weights (M,) that sum to 1 or are all 0."""
+    """Where answers are copied from: flat query positions (M,), M / B for each row in order; up to three places in the
+    row (M, 3) with -1 for none; weights (M,) that sum to 1 or are all 0."""
 
     query: Tensor
     keys: Tensor
@@ -71,9 +73,12 @@ def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding in the Hugging Face half-split layout; `x` is (B, H, L, K), cos and sin (L, K)."""
-    half = x.shape[-1] // 2
-    return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
+    """Rotary position embedding in the Hugging Face half-split layout; `x` is (B, L, H, K), cos and sin (L, 1, K).
+
+    `sin` is negative in its first half; the halves are swapped by a flip, which the compiler vectorises (not so a cat).
+    """
+    swapped = x.unflatten(-1, (2, -1)).flip(-2).flatten(-2)
+    return (x * cos + swapped * sin).to(x.dtype)
 
 
 class Block(nn.Module):
@@ -98,9 +103,14 @@ class Block(nn.Module):
         b, length, d = x.shape
         heads = (b, length, self.shape.heads, self.shape.head_dim)
         h = rms_norm(x, self.input_layernorm)
-        q, k, v = (p(h).view(heads).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = rotate(q, cos, sin), rotate(k, cos, sin)
-        a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        q, k, v = (p(h).view(heads) for p in (self.q_proj, self.k_proj, self.v_proj))
+        q, k, v = (t.transpose(1, 2).contiguous() for t in (rotate(q, cos, sin), rotate(k, cos, sin), v))
+        if x.device.type == "cpu" and self.training:
+            a = attend(q.flatten(0, 1) * q.shape[-1] ** -0.5, k.flatten(0, 1), v.flatten(0, 1))[0].view(
+                q.shape
+            )
+        else:
+            a = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.o_proj(a.transpose(1, 2).reshape(b, length, d))
         h = rms_norm(x, self.post_attention_layernorm)
         return x + self.down_proj(F.silu(self.gate_proj(h)) * self.up_proj(h)), q[:, 0], k[:, 0]
@@ -133,7 +143,8 @@ class Nano(nn.Module):
             self.shape.rope_theta ** (-torch.arange(0, k, 2).float() / k),
         )
         angle = torch.cat((angle, angle), dim=-1)
-        self.cos, self.sin = angle.cos(), angle.sin()
+        self.cos = angle.cos()[:, None]
+        self.sin = torch.cat((-angle[:, : k // 2].sin(), angle[:, k // 2 :].sin()), dim=-1)[:, None]
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map token ids (B, L) to normed hidden states (B, L, D)."""
@@ -143,7 +154,7 @@ class Nano(nn.Module):
         """Return the hidden states (B, L, D), and query and key (B, L, K) of each pointing head."""
         length = ids.shape[1]
         x = F.embedding(ids, self.embed)
-        cos, sin = self.cos[:length].to(x.dtype), self.sin[:length].to(x.dtype)
+        cos, sin = self.cos[:length], self.sin[:length]
         heads = []
         for place, block in enumerate(self.blocks):
             x, q, k = block(x, cos, sin)
@@ -171,11 +182,10 @@ def point_loss(q: Tensor, k: Tensor, points: Points) -> Tensor:
     `q`, `k` (B, L, K) of that head. Told where to look, a reader learns to retrieve in a fraction of the tokens that it
     takes to find out from the answers alone (LOG.md); the weights it leaves are those of a plain decoder.
     """
-    length = q.shape[1]
-    row, at = points.query // length, points.query % length
-    scores = torch.einsum("mk,mlk->ml", q.reshape(-1, q.shape[-1])[points.query], k[row]).float()
-    scores = scores / q.shape[-1] ** 0.5
-    ahead = torch.arange(length, device=q.device)[None] > at[:, None]
+    rows, length, width = q.shape
+    asking = q.reshape(-1, width)[points.query].view(rows, -1, width)  # (B, M / B, K)
+    scores = (asking @ k.transpose(1, 2)).float().view(-1, length) / width**0.5
+    ahead = torch.arange(length, device=q.device)[None] > (points.query % length)[:, None]
     share = scores.masked_fill(ahead, -1e9).log_softmax(-1)
     found = share.gather(1, points.keys.clamp(min=0)).masked_fill(points.keys < 0, -1e9)
     return -(found.logsumexp(-1) * points.weight).sum()

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from graft.types import Message
 from recipes.nano import corpora, reading, stream
+from recipes.nano.questions import Chat
 from recipes.nano.stream import Batch, Source
 
 
@@ -28,16 +28,20 @@ class Stage:
 
 
 STAGES = (
-    Stage(0.18, ((1.0, 16, 256),), {"dense": 0.8, "cloze": 0.15, "language": 0.05}),
     Stage(
-        0.55,
-        ((0.4, 16, 256), (0.6, 8, 512)),
-        {"dense": 0.2, "worlds": 0.45, "cloze": 0.22, "reading": 0.05, "plain": 0.03, "language": 0.05},
+        0.12,
+        ((1.0, 16, 256),),
+        {"dense": 0.55, "worlds": 0.22, "cloze": 0.13, "reading": 0.05, "language": 0.05},
+    ),
+    Stage(
+        0.50,
+        ((0.5, 16, 256), (0.5, 8, 512)),
+        {"dense": 0.12, "worlds": 0.42, "cloze": 0.22, "reading": 0.17, "plain": 0.03, "language": 0.04},
     ),
     Stage(
         1.00,
         ((0.15, 32, 256), (0.45, 16, 512), (0.34, 8, 1024), (0.06, 4, 2048)),
-        {"worlds": 0.40, "cloze": 0.36, "reading": 0.16, "plain": 0.05, "language": 0.03},
+        {"worlds": 0.38, "cloze": 0.25, "reading": 0.30, "plain": 0.04, "language": 0.03},
     ),
 )
 
@@ -57,11 +61,11 @@ def sources(tokenizer: Tokenizer, data: Path | None) -> dict[str, Source]:
 
 
 def _real_chats(tokenizer: Tokenizer, data: Path) -> dict[str, Source]:
-    """The sources that read public text; a row of n tokens is asked to hold about 3.2 n characters (measured)."""
+    """The sources that read public text; a row of n tokens is asked to hold about 2.9 n characters (measured)."""
     pool, real, tasks = corpora.paragraphs(data), corpora.readings(data), corpora.instructions(data)
-    makers: dict[str, Callable[[random.Random, int], list[Message]]] = {
-        "cloze": lambda rng, length: reading.cloze_chat(rng, pool, int(length * 3.2)),
-        "reading": lambda rng, length: reading.reading_chat(rng, real, int(length * 3.2)),
+    makers: dict[str, Callable[[random.Random, int], Chat]] = {
+        "cloze": lambda rng, length: reading.cloze_chat(rng, pool, int(length * 2.9)),
+        "reading": lambda rng, length: reading.reading_chat(rng, real, int(length * 2.9)),
         "plain": lambda rng, _: reading.plain_chat(rng, tasks),
     }
     return {name: stream.chats(tokenizer, make) for name, make in makers.items()}

@@ -1,5 +1,4 @@
-# ruff: noqa: SIM905  (word lists are read as text)
-"""Chats over a world: questions in many wordings, answers in the form that the system turn asks for.
+"""Chats over a world: questions in many wordings, answers in the form that the system turn asks for (`forms.py`).
 
 The default form is the shortest: the value and the place of its passage, `$1,200 [2]`, or `I don't know.`. Every
 other form is asked for in the system turn, so that one question has one right answer.
@@ -7,52 +6,19 @@ other form is asked for in the system turn, so that one question has one right a
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graft import types
 from graft.generation import prompts
 from graft.types import Context, Message
-from recipes.nano import words
 from recipes.nano.documents import Passage, World, make_world
+from recipes.nano.forms import Form, Reply, draw_system, plain
 from recipes.nano.layouts import Fact, fill
 from recipes.nano.relations import Relation, Split
 
-UNKNOWN = "I don't know."
-PARAPHRASES = (
-    "Answer from the passages and cite them like [1]. If they do not tell, reply: I don't know.",
-    'You are a helpful assistant. Use only the passages given and cite the one you used. Say "I don\'t know." if they do not tell.',
-    "Read the passages and answer briefly with a citation. If you cannot tell, reply: I don't know.",
-    "You answer questions about a team's documents. Cite the passage in brackets. When unsure, reply: I don't know.",
-    "Use only the passages. Cite like [1].",
-)
-SENTENCE = (
-    "Answer in a full sentence.",
-    "Reply with one complete sentence.",
-    "Use a full sentence.",
-    "Write a whole sentence as the answer.",
-)
-BARE = (
-    "Do not cite.",
-    "Give only the answer, without a citation.",
-    "No citations, please.",
-    "Answer in as few words as possible and do not cite.",
-)
-BULLET = ("Answer as a bullet point.", "Reply with a single bullet.", "Start the answer with a dash.")
-KEYS = "answer result value reply response text solution output finding fact".split()
-SOURCES = "source passage ref cite evidence origin from citation".split()
-OPENERS = (
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
-    "",
+OPENERS = ("",) * 20 + (
     "Please tell me: ",
     "Quick question: ",
     "Hello, ",
@@ -64,6 +30,7 @@ FOLLOW_RIVAL = ("And {e}?", "What about {e}?", "And for {e}?", "The same for {e}
 REVERSE = {
     "train": ("Which {k} has the {n} {v}?", "Whose {n} is {v}?", "{v} is the {n} of which {k}?", "Find the {k} with the {n} {v}.", "Which {k} is listed with {n} {v}?"),
     "heldout": ("To which {k} does the {n} {v} belong?", "Name the {k} whose {n} is {v}."),
+    "test": ("Of which {k} is {v} given as the {n}?", "The {n} {v} points to what {k}?"),
 }  # fmt: skip
 
 
@@ -77,27 +44,7 @@ class Turn:
     place: int | None
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What an answer has to say: the value of a thing's attribute and its passage (from 0); None when untold."""
-
-    relation: Relation
-    entity: str
-    value: str | None
-    place: int | None
-
-    @property
-    def said(self) -> str:
-        """The value, or that it is not known."""
-        return UNKNOWN if self.value is None else self.value
-
-    @property
-    def cited(self) -> str:
-        """The default answer."""
-        return UNKNOWN if self.value is None or self.place is None else f"{self.value} [{self.place + 1}]"
-
-
-Form = Callable[[Reply], str]
+Chat = tuple[list[Message], list[Turn]]  # a conversation, and what each of its answers rests on
 
 
 def user_turn(passages: Sequence[Passage], question: str) -> str:
@@ -107,78 +54,6 @@ def user_turn(passages: Sequence[Passage], question: str) -> str:
         return asked
     shown = Context(tuple(types.Passage("", 0, 0, p.text, p.title, p.headings) for p in passages))
     return f"{prompts.render_passages(shown)}\n\n{asked}"
-
-
-def plain(reply: Reply) -> str:
-    """The default form: the value and its citation."""
-    return reply.cited
-
-
-def _sentence(reply: Reply) -> str:
-    if reply.value is None or reply.place is None:
-        return UNKNOWN
-    return f"{fill(reply.relation.said[0], reply.entity, reply.value)} [{reply.place + 1}]"
-
-
-def _json_form(key: str, source: str | None) -> Form:
-    def form(reply: Reply) -> str:
-        body: dict[str, object] = {key: reply.said}
-        if source:
-            body[source] = None if reply.place is None else reply.place + 1
-        return json.dumps(body, ensure_ascii=False)
-
-    return form
-
-
-def _lines_form(key: str, source: str) -> Form:
-    def form(reply: Reply) -> str:
-        where = "none" if reply.place is None else f"[{reply.place + 1}]"
-        return f"{key}: {reply.said}\n{source}: {where}"
-
-    return form
-
-
-def _styled(rng: random.Random) -> tuple[str, Form]:
-    """Draw an instruction and the form it asks for."""
-    key = rng.choice(KEYS) if rng.random() < 0.6 else words.invented(rng)
-    source = rng.choice(SOURCES) if rng.random() < 0.7 else words.invented(rng)
-    roll = rng.random()
-    if roll < 0.28:
-        return rng.choice(SENTENCE), _sentence
-    if roll < 0.42:
-        return rng.choice(BARE), lambda reply: reply.said
-    if roll < 0.54:
-        return rng.choice(BULLET), lambda reply: f"- {reply.cited}"
-    if roll < 0.68:
-        asks = (
-            f"Reply in JSON with the keys {key} and {source}.",
-            f'Answer as {{"{key}": ..., "{source}": passage number}}.',
-        )
-        return rng.choice(asks), _json_form(key, source)
-    if roll < 0.76:
-        asks = (f"Reply in JSON with the key {key}.", f"Return a JSON object with one key, {key}.")
-        return rng.choice(asks), _json_form(key, None)
-    if roll < 0.9:
-        key, source = key.capitalize(), source.capitalize()
-        asks = (f"Answer in two lines: {key} and {source}.", f"Use this format:\n{key}: ...\n{source}: [n]")
-        return rng.choice(asks), _lines_form(key, source)
-    if rng.random() < 0.5:
-        return ("Answer in capital letters.", "UPPER CASE ONLY.")[rng.randint(0, 1)], _upper
-    return f"Begin every answer with {key.upper()}:", lambda reply: f"{key.upper()}: {reply.cited}"
-
-
-def _upper(reply: Reply) -> str:
-    return reply.cited if reply.value is None else reply.cited.upper()
-
-
-def draw_system(rng: random.Random, unstyled: float = 0.75) -> tuple[str | None, Form]:
-    """Draw a system turn (None: absent) and the form of the answers; `unstyled` is the share without a style."""
-    roll = rng.random()
-    base = prompts.CONTRACT if roll < 0.78 else None if roll < 0.84 else rng.choice(PARAPHRASES)
-    if rng.random() < unstyled:
-        return base, plain
-    style, form = _styled(rng)
-    return f"{base or prompts.CONTRACT}\n{style}", form
 
 
 def _word_question(rng: random.Random, text: str) -> str:
@@ -275,7 +150,7 @@ def make_chat(
     fillers: Sequence[str] = (),
     *,
     dense: bool = False,
-) -> tuple[list[Message], list[Turn]]:
+) -> Chat:
     """Draw a world and a chat of all the questions it offers; whoever packs it cuts whole turns off the end.
 
     `dense` is for the start of training: mostly no system turn, every fact asked twice, few untold.

@@ -10,7 +10,8 @@ from graft.types import Message
 from recipes.nano.cloze import clozes
 from recipes.nano.corpora import Reading
 from recipes.nano.documents import Passage
-from recipes.nano.questions import Form, Reply, Turn, draw_system, to_chat
+from recipes.nano.forms import Form, Reply, draw_system
+from recipes.nano.questions import Chat, Turn, to_chat
 from recipes.nano.relations import Relation
 
 Titled = tuple[str, str]  # (title, text)
@@ -37,7 +38,7 @@ def _turn(question: str, value: str | None, place: int | None, form: Form) -> Tu
     return Turn(question, form(Reply(SPAN, "", value, place)), value, place)
 
 
-def cloze_chat(rng: random.Random, pool: Sequence[Titled], budget: int) -> list[Message]:
+def cloze_chat(rng: random.Random, pool: Sequence[Titled], budget: int) -> Chat:
     """Cloze questions over neighbouring paragraphs of the pool; `budget` is in characters.
 
     Neighbours in the pool often come from one document, so a question of a paragraph that was left out is a hard
@@ -63,8 +64,8 @@ def _ask_about(
     places: Sequence[int],
     hidden: Sequence[Titled],
     budget: int,
-) -> list[Message]:
-    system, form = draw_system(rng, unstyled=0.85)
+) -> Chat:
+    system, form = draw_system(rng, unstyled=0.8)
     asked: list[Turn] = []
     for (_, text), place in zip(shown, places, strict=True):
         made = clozes(rng, text, max(2, budget // 90 // len(shown)))
@@ -75,17 +76,17 @@ def _ask_about(
         made = clozes(rng, rng.choice(hidden)[1], 1)
         asked += [_turn(c.question, None, None, form) for c in made if c.answer not in told]
     rng.shuffle(asked)
-    return to_chat(system, passages, asked)
+    return to_chat(system, passages, asked), asked
 
 
-def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> list[Message]:
+def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Chat:
     """Real questions over their passages among distractors; about one in five has lost its passage."""
     gold = rng.sample(pool, rng.randint(1, max(1, min(4, budget // 1400))))
     chosen = [(r.title, r.text) for r in gold]
     asked_of = list(gold)
     if rng.random() < 0.25 and len(gold) > 1:
         chosen = chosen[1:]  # the first one's questions are now unanswerable
-    room = budget * 0.75 - sum(len(t) for _, t in chosen)
+    room = budget * 0.62 - sum(len(t) for _, t in chosen)
     others: list[Titled] = []
     while room > 350 and len(others) < 7:
         extra = rng.choice(pool)
@@ -95,22 +96,24 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> li
             room -= len(text)
     passages, places = _place(rng, chosen, others if rng.random() < 0.85 else [])
     where = dict(zip(chosen, places, strict=True))
-    system, form = draw_system(rng, unstyled=0.9)
+    system, form = draw_system(rng, unstyled=0.8)
     asked: list[Turn] = []
     for r in asked_of:
         place = where.get((r.title, r.text))
-        extra_turns = [(c.question, c.answer) for c in clozes(rng, r.text, 2)] if place is not None else []
-        for question, answer in [*r.asked[:8], *extra_turns]:
-            asked.append(_turn(question, answer if place is not None else None, place, form))
+        extra_turns = [(c.question, c.answer) for c in clozes(rng, r.text, 10)] if place is not None else []
+        own = rng.sample(r.asked, min(len(r.asked), 12))
+        for question, answer in [*own, *extra_turns]:
+            told = place is not None and answer is not None
+            asked.append(_turn(question, answer if told else None, place if told else None, form))
     rng.shuffle(asked)
-    return to_chat(system, passages, asked)
+    return to_chat(system, passages, asked), asked
 
 
-def plain_chat(rng: random.Random, tasks: Sequence[Sequence[tuple[str, str]]]) -> list[Message]:
+def plain_chat(rng: random.Random, tasks: Sequence[Sequence[tuple[str, str]]]) -> Chat:
     """Requests without passages from one task, each a turn of its own; the system turn is often absent."""
     task = rng.choice(tasks)
     chat = [Message("system", prompts.CONTRACT)] if rng.random() < 0.5 else []
     prefix = prompts.QUESTION_PREFIX if rng.random() < 0.8 else ""
     for request, answer in rng.sample(task, min(len(task), 24)):
         chat += [Message("user", prefix + request), Message("assistant", answer)]
-    return chat
+    return chat, []

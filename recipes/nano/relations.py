@@ -4,7 +4,8 @@
 `relations.txt` holds the hand-written ones. Beside them stand open attributes, composed from a modifier and a noun
 ("backup fee", "spare key code"): thousands of labels, so that a reader learns to match any label, not these few.
 Wordings and relations marked ~ in the file are held out: `catalogue("train")` never returns them and
-`catalogue("heldout")` returns nothing else where a relation has any.
+`catalogue("heldout")` returns nothing else where a relation has any. Those steered decisions, so they are a development
+set; `relations-test.txt` and the "test" wordings are for the final figure.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 from recipes.nano import words
 from recipes.nano.wordings import composed
 
-Split = Literal["train", "heldout"]
+Split = Literal["train", "heldout", "test"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ OPEN_SAID = {
         "{e} shows {v} as its {n}.", "Please note that the {n} for {e} is {v}.", "At {e}, the {n} is {v}.",
     ),
     "heldout": ("Under {n}, the record of {e} says {v}.", "When it comes to {e}, its {n} was fixed at {v}.", "One finds {v} as {n} of {e}."),
+    "test": ("{e} made {v} its {n} long ago.", "If {e} is meant, read {v} wherever the {n} comes up.", "Nobody at {e} doubts that the {n} equals {v}."),
 }  # fmt: skip
 OPEN_ASKED = {
     "train": (
@@ -56,6 +58,7 @@ OPEN_ASKED = {
         "Can you find the {n} of {e}?", "Do you know the {n} of {e}?", "{e}: {n}?", "What is listed as the {n} of {e}?",
     ),
     "heldout": ("Could you look up {e} and tell me its {n}?", "I am looking for the {n} that {e} has. What is it?", "State {e}'s {n}, please."),
+    "test": ("What do the papers name as {e}'s {n}?", "Suppose I call {e}: which {n} will they give me?", "How is the {n} of {e} described?"),
 }  # fmt: skip
 MODIFIERS = {
     "train": (
@@ -65,6 +68,7 @@ MODIFIERS = {
         "start storage summer support target temporary test total travel trial weekend weekly winter yearly"
     ).split(),
     "heldout": "boarding cleaning export harvest import interim laboratory nightly premium seasonal tasting workshop".split(),
+    "test": "alpine archive bridge christmas dawn ferry garden hospital midnight orchard pilot quay rehearsal stage vintage".split(),
 }
 OPEN_NOUNS: dict[str, tuple[str, ...]] = {
     "money": ("fee", "budget", "price", "allowance", "deposit", "cost", "fine", "salary", "rent", "limit", "refund", "bonus"),
@@ -93,7 +97,7 @@ def open_relation(rng: random.Random, split: Split) -> Relation:
     value = rng.choice(list(OPEN_NOUNS))
     noun = rng.choice(OPEN_NOUNS[value])
     mods = MODIFIERS[split]
-    if rng.random() < 0.9 or split == "heldout":
+    if rng.random() < 0.9 or split != "train":
         noun = f"{rng.choice(mods)} {noun}"
     if rng.random() < 0.12:
         noun = f"{words.invented(rng, 1, 2)} {noun}"
@@ -107,7 +111,7 @@ def vary(rng: random.Random, relation: Relation, split: Split, share: float) -> 
     if split != "train":
         return relation
     many = max(1, round(share * len(relation.said))), max(1, round(share * len(relation.asked)))
-    said, asked = composed(rng, relation.noun, *many)
+    said, asked = composed(rng, relation.noun, relation.value, *many)
     # The first statement stays first: it is the form of full-sentence answers.
     return Relation(relation.noun, relation.value, (*relation.said, *said), (*relation.asked, *asked))
 
@@ -121,9 +125,11 @@ def _forms(text: str, split: Split) -> tuple[str, ...]:
 
 @functools.cache
 def catalogue(split: Split) -> tuple[Kind, ...]:
-    """Read `relations.txt`; whole relations marked ~ exist only in the held-out split."""
+    """Read `relations.txt`; whole relations marked ~ exist only in the held-out split. The test split has a file of its
+    own, with other kinds of thing."""
     kinds: list[tuple[list[str], list[Relation]]] = []
-    for line in Path(__file__).with_name("relations.txt").read_text(encoding="utf-8").splitlines():
+    file = "relations-test.txt" if split == "test" else "relations.txt"
+    for line in Path(__file__).with_name(file).read_text(encoding="utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
         if line.startswith("["):

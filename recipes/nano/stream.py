@@ -17,10 +17,9 @@ from tokenizers import Tokenizer
 
 from graft.generation import prompts
 from graft.types import Message
-from recipes.nano.questions import make_chat
+from recipes.nano.questions import Chat, Turn, make_chat
 from recipes.nano.tokenizer import END, PAD, SPECIALS
 
-CITED = re.compile(r"(.+?) \[(\d+)\]", re.DOTALL)
 ANSWER, CONTEXT, NOTHING = (
     2,
     1,
@@ -58,44 +57,56 @@ class Shown:
     begins: list[int]
     offset: int
 
-    def places(self, answer: str) -> tuple[int, ...]:
-        """Return where the value of a cited answer begins in the passage it cites: up to three places in the row."""
-        match = CITED.fullmatch(answer)
-        begin = self.text.find(f"\n\n[{match[2]}]") if match else -1
+    def places(self, value: str, number: int) -> tuple[int, ...]:
+        """Return where a value begins in the passage of that number: up to three places in the row."""
+        begin = self.text.find(f"\n\n[{number}]")
         if begin < 0:
             return ()
-        end = self.text.find(f"\n\n[{int(match[2]) + 1}]", begin)
+        end = self.text.find(f"\n\n[{number + 1}]", begin)
         end = end if end > 0 else self.text.rfind("\n\n" + prompts.QUESTION_PREFIX)
-        passage, value = self.text[begin:end].lower(), match[1].lower()
-        spots: list[int] = []
-        at = passage.find(value, 4)  # behind the passage's own number
-        while at >= 0 and len(spots) < 3:
-            spots.append(self.offset + bisect.bisect_right(self.begins, begin + at) - 1)
-            at = passage.find(value, at + 1)
-        return tuple(spots)
+        whole = re.compile(r"(?<!\w)" + re.escape(value.lower()) + r"(?!\w)")  # "5" is not in "1985"
+        found = whole.finditer(self.text[begin:end].lower(), 4)  # behind the passage's own number
+        spots = [bisect.bisect_right(self.begins, begin + m.start()) - 1 for m in found]
+        return tuple(self.offset + spot for spot in spots[:3])
 
 
-def encode_chat(tokenizer: Tokenizer, chat: Sequence[Message], limit: int) -> Encoded | None:
+def _opening(begins: Sequence[int], ids: Sequence[int], at: int, space: int) -> tuple[int, ...]:
+    """Return which tokens of an answer to point from, 0 being its role token: the one that predicts the value at
+    character `at`, and the one before it where that is a bare space (a capital or a digit follows)."""
+    first = bisect.bisect_right(begins, at) - 1
+    return (first - 1, first) if first and ids[first - 1] == space else (first,)
+
+
+def encode_chat(
+    tokenizer: Tokenizer, chat: Sequence[Message], limit: int, turns: Sequence[Turn] = ()
+) -> Encoded | None:
     """Encode as the chat template does; drop whole question-answer pairs from the end until `limit` tokens hold it.
 
-    An answer's tokens are its text and its end-of-turn. None when not even the first pair fits.
+    An answer's tokens are its text and its end-of-turn. `turns` tell what the answers rest on, one an answer; none: no
+    pointers. None when not even the first pair fits.
     """
     pad = {"assistant": " "}  # as the template does: see tokenizer.CHAT_TEMPLATE
     texts = tokenizer.encode_batch([pad.get(m.role, "") + m.content for m in chat], add_special_tokens=False)
     special = {name: i for i, name in enumerate(SPECIALS)}
+    space = tokenizer.token_to_id("Ġ")
     ids: list[int] = []
     answer: list[bool] = []
     points: list[tuple[int, tuple[int, ...]]] = []
     shown: Shown | None = None
+    rest = iter(turns)
     keep = 0
     for message, text in zip(chat, texts, strict=True):
-        if message.content.startswith(prompts.PASSAGES_HEADING):
-            shown = Shown(message.content, [begin for begin, _ in text.offsets], len(ids) + 1)
-        found = shown.places(message.content) if shown and message.role == "assistant" else ()
-        if found:
-            points.append((len(ids), found))
-        ids += [special[f"<|{message.role}|>"], *text.ids, special[END]]
+        begins = [begin for begin, _ in text.offsets]
         mine = message.role == "assistant"
+        if message.content.startswith(prompts.PASSAGES_HEADING):
+            shown = Shown(message.content, begins, len(ids) + 1)
+        turn = next(rest, None) if mine else None
+        if shown and turn and turn.value is not None and turn.place is not None:
+            at = f" {message.content}".lower().find(turn.value.lower())
+            found = shown.places(turn.value, turn.place + 1) if at > 0 else ()
+            if found:
+                points += [(len(ids) + i, found) for i in _opening(begins, text.ids, at, space)]
+        ids += [special[f"<|{message.role}|>"], *text.ids, special[END]]
         answer += [False] + [mine] * (len(text.ids) + 1)
         if len(ids) > limit:
             break
@@ -117,21 +128,21 @@ def programmatic(tokenizer: Tokenizer, fillers: Sequence[str] = (), *, dense: bo
     def draw(rng: random.Random, length: int) -> Encoded | None:
         most = {256: 2, 512: 5, 1024: 7}.get(length, 10)
         passages = rng.randint(1, most)
-        facts = max(1, round(length / 40 / passages * rng.uniform(0.6, 1.1)))
-        chat, _ = make_chat(
+        facts = max(1, round(length / 46 / passages * rng.uniform(0.6, 1.1)))
+        chat, asked = make_chat(
             rng, "train", passages, facts, rng.sample(fillers, 12) if fillers else (), dense=dense
         )
-        return encode_chat(tokenizer, chat, length + 1)
+        return encode_chat(tokenizer, chat, length + 1, asked)
 
     return draw
 
 
-def chats(tokenizer: Tokenizer, make: Callable[[random.Random, int], list[Message]]) -> Source:
+def chats(tokenizer: Tokenizer, make: Callable[[random.Random, int], Chat]) -> Source:
     """Turn a maker of conversations into a source."""
 
     def draw(rng: random.Random, length: int) -> Encoded | None:
-        chat = make(rng, length)
-        return encode_chat(tokenizer, chat, length + 1) if len(chat) > 1 else None
+        chat, asked = make(rng, length)
+        return encode_chat(tokenizer, chat, length + 1, asked) if len(chat) > 1 else None
 
     return draw
 

@@ -22,6 +22,7 @@ from recipes.nano.model import Nano, Picks, Points, Shape
 from recipes.nano.muon import Muon
 from recipes.nano.stream import ANSWER, CONTEXT, Batch
 
+POINTS_EVERY = 20  # tokens of a row for each position that is told where to look
 BatchMaker = Callable[[int, float], Batch]  # (step, progress in [0, 1]) → batch
 
 
@@ -40,7 +41,7 @@ class Settings:
     warmup: int = 40
     decay_from: float = 0.65  # share of the steps after which both rates fall linearly to 3 %
     picked: float = (
-        0.5  # share of positions whose loss is computed: all answers first, then context at random
+        0.25  # share of positions whose loss is computed: all answers first, then context at random
     )
     context_weight: float = 0.1  # weight of the mean context loss beside the mean answer loss
     save_every: float = 120.0  # seconds between checkpoints
@@ -74,17 +75,22 @@ def pick_positions(batch: Batch, settings: Settings, step: int) -> Picks:
 
 
 def point_positions(batch: Batch, settings: Settings, step: int) -> Points:
-    """Choose M answers whose place in the passages is known; M is fixed by the batch's size, as N above."""
-    many = max(1, batch.ids.size // 32)
-    chosen = random.Random(f"{settings.seed}:{step}:points").sample(
-        batch.points, min(many, len(batch.points))
-    )
-    query, keys = np.zeros(many, dtype=np.int64), np.full((many, 3), -1, dtype=np.int64)
+    """Choose M positions to point from, M / B in each row, fixed by the batch's shape as N above."""
+    rows, length = batch.ids.shape
+    each = max(1, length // POINTS_EVERY)
+    rng = random.Random(f"{settings.seed}:{step}:points")
+    by_row: list[list[tuple[int, tuple[int, ...]]]] = [[] for _ in range(rows)]
+    for point in batch.points:
+        by_row[point[0] // length].append(point)
+    chosen = [rng.sample(mine, min(each, len(mine))) for mine in by_row]
+    count = sum(map(len, chosen))
+    query = np.arange(rows).repeat(each) * length
+    keys, weight = np.full((rows * each, 3), -1, dtype=np.int64), np.zeros(rows * each, dtype=np.float32)
     keys[:, 0] = 0
-    weight = np.zeros(many, dtype=np.float32)
-    for i, (at, places) in enumerate(chosen):
-        query[i], weight[i] = at, 1 / len(chosen)
-        keys[i, : len(places)] = places
+    for row, mine in enumerate(chosen):
+        for i, (at, places) in enumerate(mine, start=row * each):
+            query[i], weight[i] = at, 1 / count
+            keys[i, : len(places)] = places
     return Points(torch.from_numpy(query), torch.from_numpy(keys), torch.from_numpy(weight))
 
 
@@ -145,14 +151,15 @@ def train(
     log: Callable[[str], None] = print,
 ) -> int:
     """Train to `settings.steps` (or `stop_after` seconds), resuming from `out/checkpoint.pt`; return the steps done."""
-    model.to(device)
+    model.to(device).train()
+    torch.set_flush_denormal(True)  # products of small attention weights were 5 times slower without (LOG.md)
     optims = optimisers(model, settings)
     path = out / "checkpoint.pt"
     step = restore(path, model, optims) if path.exists() else 0
     for optim, base in zip(optims, (settings.lr, settings.lr_table), strict=True):
         for group in optim.param_groups:
             group["base"] = base
-    loss_of = torch.compile(model.loss) if compiled else model.loss
+    loss_of = torch.compile(model.loss, dynamic=False) if compiled else model.loss
     stop: list[int] = []
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
