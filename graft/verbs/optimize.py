@@ -15,6 +15,7 @@ import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 from graft.config import from_tables
@@ -221,7 +222,7 @@ def _remembered(
 ) -> Callable[[Setting], Measured]:
     """Return `measure` with a memory on disk: a try that an earlier, interrupted call finished is read back."""
     key = content_hash(
-        fingerprint(questions), *sorted(document.fingerprint for document in documents),
+        version("graft-llm"), fingerprint(questions), *sorted(document.fingerprint for document in documents),
         parts.retrieval.embedder.fingerprint, parts.models.generator().fingerprint,
     )  # fmt: skip
     path = parts.workspace.optimize / key / "tries.jsonl"
