@@ -59,7 +59,7 @@ def assemble(
             continue
         seen.add(same)
         found = _passage(hit.chunk, hit.score)
-        for new in (widened(hit, siblings), found):
+        for new in dict.fromkeys((widened(hit, siblings), found)):
             grown = _insert(kept, new)
             if len(grown) <= max_passages and sum(count(passage.text) for passage in grown) <= max_tokens:
                 kept = grown

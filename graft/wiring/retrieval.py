@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from graft import plugins
@@ -132,6 +132,7 @@ class RetrievalParts:
         """The passages that a model is shown of these hits; widened only over what `allowed` lets be seen."""
         section = self._section
 
+        @cache  # several hits of a document are widened over the same chunks
         def siblings(document: str) -> list[Chunk]:
             chunks = self.store.chunks([document])
             return [chunk for chunk in chunks if allowed is None or allowed.allows(chunk)]
