@@ -9,7 +9,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 from graft.errors import DataError
 
@@ -53,7 +53,7 @@ class Archive:
                 "Exclude the file.",
             )
 
-    def __enter__(self) -> Archive:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

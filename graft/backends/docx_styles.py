@@ -50,7 +50,9 @@ class Shape:
 def _child(element: Any, *path: str) -> Any:
     """Return a descendant by local names, or None."""
     for name in path:
-        element = next((child for child in element if local(child) == name), None) if element is not None else None
+        element = (
+            next((child for child in element if local(child) == name), None) if element is not None else None
+        )
     return element
 
 
@@ -58,7 +60,9 @@ def _value(element: Any, default: str = "") -> str:
     """Return the `val` attribute of an element, in whatever namespace."""
     if element is None:
         return default
-    return next((str(value) for name, value in element.attrib.items() if name.rpartition("}")[2] == "val"), default)
+    return next(
+        (str(value) for name, value in element.attrib.items() if name.rpartition("}")[2] == "val"), default
+    )
 
 
 def _number(text: str, default: int = 0) -> int:
@@ -95,7 +99,9 @@ class Styles:
             return Shape(item=level, mark=mark)
         if listed and listed[1] != "paragraph":
             level = _number(listed[2] or "1", 1) - 1
-            return Shape(item=level, mark=self._count(f"style {style.name}", level) if listed[1] == "number" else "-")
+            return Shape(
+                item=level, mark=self._count(f"style {style.name}", level) if listed[1] == "number" else "-"
+            )
         return Shape()
 
     def interrupt(self) -> None:
@@ -140,11 +146,15 @@ def _styles(root: Any) -> Mapping[str, Style]:
     """Return style id → Style, with what each inherits from the style it is based on."""
     raw: dict[str, tuple[str, str, int | None, tuple[str, int] | None]] = {}
     for style in root.iter("{*}style") if root is not None else ():
-        key = next((value for name, value in style.attrib.items() if name.rpartition("}")[2] == "styleId"), "")
+        key = next(
+            (value for name, value in style.attrib.items() if name.rpartition("}")[2] == "styleId"), ""
+        )
         outline = _child(style, "pPr", "outlineLvl")
         numbered = _child(style, "pPr", "numPr")
         numbering = (
-            (_value(_child(numbered, "numId")), _number(_value(_child(numbered, "ilvl")))) if numbered is not None else None
+            (_value(_child(numbered, "numId")), _number(_value(_child(numbered, "ilvl"))))
+            if numbered is not None
+            else None
         )
         level = _number(_value(outline), 9) if outline is not None else None
         raw[key] = (_value(_child(style, "name")).lower(), _value(_child(style, "basedOn")), level, numbering)

@@ -11,66 +11,17 @@ import re
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from graft.backends.load_table import pipe_table, spread
+from graft.backends.load_text import unmarked
 
-_DROPPED = frozenset(
-    [
-        "script",
-        "style",
-        "noscript",
-        "template",
-        "nav",
-        "footer",
-        "aside",
-        "form",
-        "svg",
-        "iframe",
-        "object",
-        "button",
-        "select",
-        "head",
-        "audio",
-        "video",
-        "canvas",
-    ]
-)
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "header",
-        "hgroup",
-        "hr",
-        "html",
-        "legend",
-        "li",
-        "main",
-        "ol",
-        "p",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-        "caption",
-    ]
-)
+_DROPPED = frozenset({
+    "script", "style", "noscript", "template", "nav", "footer", "aside", "form", "svg", "iframe", "object",
+    "button", "select", "head", "audio", "video", "canvas",
+})  # fmt: skip
+_BLOCKS = frozenset({
+    "address", "article", "blockquote", "body", "center", "dd", "details", "dialog", "div", "dl", "dt",
+    "fieldset", "figcaption", "figure", "header", "hgroup", "hr", "html", "legend", "li", "main", "ol", "p",
+    "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "caption",
+})  # fmt: skip
 _HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 _NESTING = re.compile(
     r"<(/?)(?:div|span|section|article|blockquote|table|ul|ol|dl|b|i|u|em|strong|font|a|center|form|main)\b",
@@ -85,49 +36,15 @@ _SELF_CLOSED = re.compile(
 )
 # Class names, ids and roles by which pages mark what is not their content. They are trusted only for a part that is
 # mostly links, or short: "menu" is also what a restaurant calls its page.
-_LINKS = frozenset(
-    [
-        "nav",
-        "navbar",
-        "navigation",
-        "navbox",
-        "breadcrumb",
-        "breadcrumbs",
-        "menu",
-        "sidebar",
-        "toc",
-        "dropdown",
-        "pagination",
-        "pager",
-        "catlinks",
-        "editsection",
-        "interlanguage",
-        "portlet",
-        "skip",
-        "contentinfo",
-        "banner",
-        "footer",
-        "tags",
-        "related",
-        "noprint",
-        "headerlink",
-    ]
-)
-_NOTICES = frozenset(
-    [
-        "cookie",
-        "cookies",
-        "consent",
-        "share",
-        "sharing",
-        "social",
-        "newsletter",
-        "subscribe",
-        "advert",
-        "advertisement",
-        "ads",
-    ]
-)
+_LINKS = frozenset({
+    "nav", "navbar", "navigation", "navbox", "breadcrumb", "breadcrumbs", "menu", "sidebar", "toc", "dropdown",
+    "pagination", "pager", "catlinks", "editsection", "interlanguage", "portlet", "skip", "contentinfo", "banner",
+    "header", "footer", "tags", "related", "noprint", "headerlink",
+})  # fmt: skip
+_NOTICES = frozenset({
+    "cookie", "cookies", "consent", "share", "sharing", "social", "newsletter", "subscribe", "advert",
+    "advertisement", "ads",
+})  # fmt: skip
 _ALPHA = re.compile(r"[a-z]+")
 _NOTICE_LENGTH = 1000
 _CELL_LENGTH = 400
@@ -176,7 +93,9 @@ class _Renderer:
         text = "\n".join(line for line in lines if line)
         self._line = []
         if text:
-            self._blocks.append(("\x00" if tight else "") + self._prefix + text)
+            self._blocks.append(
+                ("\x00" if tight else "") + self._prefix + (text if self._prefix else unmarked(text))
+            )
             self._prefix = ""
 
     def _children(self, node: LexborNode, depth: int, *, inside: bool) -> None:

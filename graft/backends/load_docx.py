@@ -13,15 +13,16 @@ from typing import Any
 from graft.backends.archives import Archive, local, properties
 from graft.backends.docx_styles import Shape, Styles
 from graft.backends.load_table import pipe_table
-from graft.backends.load_text import title_from_name
-from graft.errors import DataError
+from graft.backends.load_text import title_from_name, unmarked
 from graft.types import Document
 
 _MAIN = "word/document.xml"
 _SKIPPED = frozenset({"del", "moveFrom", "delText", "instrText", "rPr", "pPr", "Fallback", "txbxContent", "rt", "sdtPr",
                       "commentReference", "annotationRef", "fldChar"})  # fmt: skip
 # Blocks stand inside of these too.
-_CONTAINERS = frozenset({"sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag", "body", "Choice", "AlternateContent"})
+_CONTAINERS = frozenset(
+    {"sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag", "body", "Choice", "AlternateContent"}
+)
 _MAX_DEPTH = 100
 _MAX_SPAN = 200
 
@@ -40,10 +41,12 @@ class DocxLoader:
             archive.refuse_dtds()
             if _MAIN not in archive.names:
                 raise archive.broken(f"it holds no {_MAIN}")
-            parts = [archive.xml(name) if name in archive.names else None
-                     for name in (_MAIN, "word/styles.xml", "word/numbering.xml", "word/footnotes.xml")]  # fmt: skip
+            body = archive.xml(_MAIN)
+            styles, numbering, footnotes = (
+                archive.xml(name) if name in archive.names else None
+                for name in ("word/styles.xml", "word/numbering.xml", "word/footnotes.xml")
+            )
             named = properties(archive)
-        body, styles, numbering, footnotes = parts
         writer = _Writer(Styles(styles, numbering))
         for child in body:
             writer.block(child, 0)
@@ -134,10 +137,8 @@ class _Writer:
                 span = max(1, min(_setting(cell, "tcPr", "gridSpan"), _MAX_SPAN))
                 merged = next(cell.iterfind("./{*}tcPr/{*}vMerge"), None)
                 goes_on = merged is not None and "restart" not in merged.attrib.values()
-                if goes_on and len(cells) < len(above):
-                    text = above[len(cells)]
-                else:
-                    text = self._cell(cell, depth)
+                covered = goes_on and len(cells) < len(above)
+                text = above[len(cells)] if covered else self._cell(cell, depth)
                 cells += [text] * span
             yield cells
             above = cells
@@ -160,7 +161,7 @@ def _shown(text: str, shape: Shape) -> str:
         return " ".join(f"{'#' * shape.heading} {number} {text}".split())
     if shape.item is not None:
         return f"{'  ' * min(shape.item, 8)}{shape.mark} {' '.join(text.split())}"
-    return text
+    return unmarked(text)
 
 
 def _text(element: Any, depth: int) -> str:

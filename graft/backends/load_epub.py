@@ -131,7 +131,7 @@ def _chapter(archive: Archive, part: str, label: str, path: Path) -> str:
 
 
 def _metadata(package: Any) -> dict[str, Any]:
-    """Return the Dublin Core elements of the package: title, author, lang …"""
+    """Return the Dublin Core elements of the package: title, author, lang and such."""
     found: dict[str, Any] = {}
     for element in package.iterfind("./{*}metadata/*"):
         name, text = local(element), " ".join((element.text or "").split())

@@ -21,7 +21,7 @@ from typing import Any
 
 from graft import plugins
 from graft.backends.html_text import render
-from graft.backends.load_text import decode, title_from_name
+from graft.backends.load_text import decode, title_from_name, unmarked
 from graft.errors import DataError, GraftError
 from graft.protocols import Loader
 from graft.types import Document, content_hash
@@ -171,7 +171,7 @@ def _body(message: EmailMessage, path: Path) -> str:
     for part in message.walk():
         kind = part.get_content_type()
         if kind in {"text/plain", "text/html"} and part.get_content_disposition() != "attachment":
-            text = _text(part, path)
+            text = unmarked(_text(part, path)) if kind == "text/plain" else _text(part, path)
             if kind == "text/html":
                 try:
                     text = render(text)[0]

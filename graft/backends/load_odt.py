@@ -5,13 +5,13 @@ Headers, footers, comments and deleted text under change tracking are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from graft.backends.archives import Archive, local
 from graft.backends.load_table import pipe_table, spread
-from graft.backends.load_text import title_from_name
+from graft.backends.load_text import title_from_name, unmarked
 from graft.errors import DataError
 from graft.types import Document
 
@@ -70,25 +70,22 @@ def _metadata(meta: Any) -> dict[str, str]:
 def _blocks(node: Any, depth: int) -> Iterator[str]:
     for child in node if depth < _MAX_DEPTH else ():
         name = local(child)
-        if name == "h":
-            text = " ".join(_text(child, 0).split())
-            level = child.get(_attribute(child, "outline-level"), "1")
-            if text:
-                yield f"{'#' * max(1, min(int(level) if level.isdecimal() else 1, 6))} {text}"
-        elif name == "p":
-            text = "\n".join(" ".join(line.split()) for line in _text(child, 0).split("\n")).strip()
-            if text:
-                yield text
-        elif name == "list":
-            lines = list(_items(child, 0))
-            if lines:
-                yield "\n".join(lines)
-        elif name == "table":
-            text = _table(child)
+        if name in _WRITERS:
+            text = _WRITERS[name](child)
             if text:
                 yield text
         elif name and name not in _SKIPPED:
             yield from _blocks(child, depth + 1)
+
+
+def _heading(element: Any) -> str:
+    text = " ".join(_text(element, 0).split())
+    level = element.get(_attribute(element, "outline-level"), "1")
+    return f"{'#' * max(1, min(int(level) if level.isdecimal() else 1, 6))} {text}" if text else ""
+
+
+def _paragraph(element: Any) -> str:
+    return unmarked("\n".join(" ".join(line.split()) for line in _text(element, 0).split("\n")).strip())
 
 
 def _attribute(element: Any, name: str) -> str:
@@ -142,3 +139,11 @@ def _table(node: Any) -> str:
 def _span(cell: Any, name: str) -> int:
     value = cell.get(_attribute(cell, name), "1")
     return int(value) if value.isdecimal() and len(value) < 6 else 1
+
+
+_WRITERS: Mapping[str, Callable[[Any], str]] = {
+    "h": _heading,
+    "p": _paragraph,
+    "list": lambda element: "\n".join(_items(element, 0)),
+    "table": _table,
+}

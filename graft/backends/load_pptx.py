@@ -169,10 +169,8 @@ def _placeholder(shape: Any) -> str | None:
 
 def _plain(part: Any) -> str:
     """Return the text of a paragraph or shape; a line break is a space."""
-    pieces = []
-    for node in part.iter("{*}t", "{*}br", "{*}tab", "{*}p"):
-        pieces.append(node.text or "" if local(node) == "t" else " ")
-    return "".join(pieces)
+    nodes = part.iter("{*}t", "{*}br", "{*}tab", "{*}p")
+    return "".join((node.text or "") if local(node) == "t" else " " for node in nodes)
 
 
 def _paragraphs(shape: Any, *, bulleted: bool) -> list[str]:

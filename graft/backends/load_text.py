@@ -30,6 +30,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(?P<yaml>.*?)(?:^|\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
+_LOOKS_LIKE_HEADING = re.compile(r"^(?=#{1,6}(?:[ \t]|$))", re.MULTILINE)
 _FIRST_HEADING = re.compile(
     r"^#{1,6}[ \t]+(?P<atx>[^\n]+)$|^(?P<setext>[^\s>|#-][^\n]*)\n=+[ \t]*$", re.MULTILINE
 )
@@ -84,6 +85,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def unmarked(text: str) -> str:
+    """Return text of another format such that none of its lines reads as a Markdown heading: four spaces in front."""
+    return _LOOKS_LIKE_HEADING.sub("    ", text)
 
 
 def title_from_name(path: Path) -> str:

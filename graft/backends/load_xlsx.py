@@ -113,14 +113,14 @@ def _rows(sheet: Any, left: int) -> tuple[Rows, int]:
 
 def shown(value: Any, pattern: str) -> str:
     """Return a cell's value as its number format shows it, or nearly: ISO dates, percent, currency, plain numbers."""
-    if isinstance(value, bool):
-        return str(value).upper()
     if isinstance(value, dt.datetime):
         return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ", "seconds")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if not isinstance(value, int | float):
-        return " ".join(str(value).split())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return " ".join((str(value).upper() if isinstance(value, bool) else str(value)).split())
+    return _number_shown(value, pattern)
+
+
+def _number_shown(value: float, pattern: str) -> str:
     pattern = pattern.split(";", maxsplit=1)[0]
     found = _DECIMALS.search(pattern)
     decimals = len(found[1]) if found else 0

@@ -14,7 +14,7 @@ import lxml.etree
 
 from graft.backends.archives import local, parse_xml
 from graft.backends.load_table import pipe_table, spread
-from graft.backends.load_text import title_from_name
+from graft.backends.load_text import title_from_name, unmarked
 from graft.errors import DataError
 from graft.types import Document
 
@@ -44,7 +44,7 @@ _SKIPPED = _names(
 )
 _MAX_DEPTH = 200
 _BLOCKS = _SECTIONS | _TITLES | _PARAGRAPHS | _LISTS | _CODE | {"table"}
-_OWN_BLOCK = _BLOCKS | _names("label contrib-group authorgroup kwd-group")
+_FRONT = _names("label contrib-group authorgroup kwd-group")
 # Elements that stand side by side without a space between them.
 _SPACED = (
     _PARAGRAPHS
@@ -148,33 +148,38 @@ class _Writer:
             self._table(node)
         elif name in _LISTS:
             self._list(node, 0, depth)
-        elif name in _CODE:
-            code = "".join(node.itertext()).strip("\n")
-            self.blocks += [f"````\n{code}\n````"] if code.strip() else []
         elif name in _PARAGRAPHS and not self._has_blocks(node):
             text = _flat(node)
             if text:
-                self._write(text)
-        elif name == "label":
-            self._label = _flat(node)
-        elif name in {"contrib-group", "authorgroup"}:
-            self._write(", ".join(filter(None, map(_person, node.iter("{*}contrib", "{*}author")))))
-            for place in node.iter("{*}aff"):
-                self._write(", ".join(" ".join(part.split()) for part in place.itertext("{*}institution", "{*}city",
-                            "{*}country", "{*}addr-line", "{*}aff") if part.strip(" ,;\n")))  # fmt: skip
-        elif name == "kwd-group":
-            self._write("Keywords: " + ", ".join(_flat(word) for word in node.iter("{*}kwd")))
+                self._write(unmarked(text))
+        elif name in _CODE | _FRONT:
+            self._special(node, name)
         else:
             if name == "abstract" and node.find("./{*}title") is None:
                 self._write("Abstract", f"{'#' * min(level + 1, 6)} ")
             self._inside(node, level + (name in _SECTIONS), depth)
+
+    def _special(self, node: Any, name: str) -> None:
+        """Write code, a label, authors with where they work, or keywords."""
+        if name in _CODE:
+            code = "".join(node.itertext()).strip("\n")
+            self.blocks += [f"````\n{code}\n````"] if code.strip() else []
+        elif name == "label":
+            self._label = _flat(node)
+        elif name == "kwd-group":
+            self._write("Keywords: " + ", ".join(_flat(word) for word in node.iter("{*}kwd")))
+        else:
+            self._write(", ".join(filter(None, map(_person, node.iter("{*}contrib", "{*}author")))))
+            for place in node.iter("{*}aff"):
+                parts = place.itertext("{*}institution", "{*}city", "{*}country", "{*}addr-line", "{*}aff")
+                self._write(", ".join(" ".join(part.split()) for part in parts if part.strip(" ,;\n")))
 
     def _inside(self, node: Any, level: int, depth: int) -> None:
         """Write a container: its own text, then each child, then the text behind each."""
         loose = [node.text or ""]
         for child in node:
             name = local(child)
-            block = name in _OWN_BLOCK or self._has_blocks(child)
+            block = name in _BLOCKS | _FRONT or self._has_blocks(child)
             if block:
                 self._loose(loose)
                 loose = []

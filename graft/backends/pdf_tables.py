@@ -279,8 +279,9 @@ def _table(rows: Sequence[Row], columns: Sequence[tuple[float, float]], heads: i
         )
         for piece in parted:
             first, last = _place(piece, columns)
-            # A header over several columns is repeated in each; a label that runs into the next column is not.
-            for at in range(first, last + 1 if first > 0 else first + 1):
+            # A header over several columns is repeated in each.
+            spans = len(grid) < heads or _place(row.pieces[0], columns)[0] > 0
+            for at in range(first, last + 1 if spans and first > 0 else first + 1):
                 cells[at] = f"{cells[at]} {piece.text}".strip()
         grid.append(cells)
     while heads < len(grid) - 1 and _names_columns(grid[heads]):

@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from graft.backends.load_text import unmarked
 from graft.backends.pdf_page import Page
 from graft.backends.pdf_tables import Table, laid_out
 
 _BULLET = re.compile(r"^(?:[•◦▪‣●○■–—*-]|\(?(?:\d{1,3}|[a-zA-Z])[.)])\s+")
 _SYMBOL_BULLET = re.compile(r"^[•◦▪‣●○■]\s*")
 _CONTENTS = re.compile(r"\.\.\. ?\d+$")
+_PAGE_NUMBER = re.compile(r"^(\d{1,4})(?=\s|$)(?=.{0,100}$)|^(?=.{0,100}$).*?\s(\d{1,4})$")
 _HYPHENATED = re.compile(r"\u00ad$|[a-zà-öø-ÿ]-$")
 _SENTENCE_END = re.compile(r"[.!?:;…\"”)\]]$")
 
@@ -39,12 +41,13 @@ class _Line:
 
 def text_blocks(pages: Sequence[Page]) -> list[list[str]]:
     """Return the blocks of each page: `#` headings, paragraphs, pipe tables."""
-    kept = _without_running_lines([_lines(page) for page in pages])
-    lines = [[line for line in page if isinstance(line, _Line)] for page in kept]
+    read = [_lines(page) for page in pages]
     sizes = Counter[float]()
-    for line in (line for page in lines for line in page):
+    for line in (line for page in read for line in page if isinstance(line, _Line)):
         sizes[line.size] += len(line.text)
     body = sizes.most_common(1)[0][0] if sizes else 0.0
+    kept = _without_running_lines(read, body)
+    lines = [[line for line in page if isinstance(line, _Line)] for page in kept]
     levels, leading = _heading_levels(lines, body), _leading(lines)
     return [list(_blocks(page, levels, leading)) for page in kept]
 
@@ -66,7 +69,7 @@ def _lines(page: Page) -> list[_Line | Table]:
     return made
 
 
-def _without_running_lines(pages: Sequence[list[_Line | Table]]) -> list[list[_Line | Table]]:
+def _without_running_lines(pages: Sequence[list[_Line | Table]], body: float) -> list[list[_Line | Table]]:
     """Drop the lines at the pages' edges that many pages share, digits aside: headers, footers, page numbers.
 
     A third of the pages is enough: left and right pages often have headers of their own.
@@ -79,7 +82,32 @@ def _without_running_lines(pages: Sequence[list[_Line | Table]]) -> list[list[_L
 
     seen = Counter(text for page in pages for text in {key(line) for line in page})
     running = {text for text, count in seen.items() if text and count >= max(3, len(pages) / 3)}
-    return [[line for line in page if key(line) not in running] for page in pages]
+    numbered = _page_numbers(pages, body)
+    return [
+        [line for line in page if key(line) not in running and (number, line.text) not in numbered]
+        for number, page in enumerate(pages)
+    ]
+
+
+def _page_numbers(pages: Sequence[list[_Line | Table]], body: float) -> set[tuple[int, str]]:
+    """Return (page, text) of the lines at the edges that begin or end with a number that counts along with the pages.
+
+    They are page numbers, and headers that name the chapter beside them; "1 Introduction" in large type is neither.
+    """
+    found: list[tuple[int, int, str]] = []
+    for number, page in enumerate(pages):
+        for line in page:
+            small = isinstance(line, _Line) and line.edge and line.size < 1.15 * body
+            match = _PAGE_NUMBER.search(line.text) if small else None
+            if match:
+                found.append((int(match[1] or match[2]) - number, number, line.text))
+    offsets = Counter(offset for offset, _, _ in found)
+    usual, count = offsets.most_common(1)[0] if offsets else (0, 0)
+    return {
+        (number, text)
+        for offset, number, text in found
+        if offset == usual and count >= max(3, len(pages) / 2)
+    }
 
 
 def _heading_levels(pages: Sequence[Sequence[_Line]], body: float) -> dict[tuple[float, bool], str]:
@@ -138,7 +166,7 @@ def _paragraphs(
             or _starts_block(previous, line, leading.get(line.size, line.size))
         ):
             text = _SYMBOL_BULLET.sub("- ", line.text)
-            blocks.append(f"{mark} {text}" if mark else text)
+            blocks.append(f"{mark} {text}" if mark else unmarked(text))
         elif _HYPHENATED.search(blocks[-1]) and line.text[:1].islower():
             blocks[-1] = blocks[-1][:-1] + line.text
         else:
@@ -149,7 +177,11 @@ def _paragraphs(
                 or previous.right - previous.left >= 0.8 * (_right_edge(lines, at - 1) - previous.left)
             )
             bullet = _BULLET.match(line.text) or _CONTENTS.search(previous.text)
-            blocks[-1] += (" " if full and not bullet else "\n") + _SYMBOL_BULLET.sub("- ", line.text)
+            blocks[-1] += (
+                " " + line.text
+                if full and not bullet
+                else "\n" + unmarked(_SYMBOL_BULLET.sub("- ", line.text))
+            )
     return [block.replace("\u00ad", "") for block in blocks]
 
 
