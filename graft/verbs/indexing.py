@@ -23,6 +23,7 @@ from graft.workspace import read_json, write_json
 WAIT_SECONDS = 60.0
 """How long to wait for another process that is writing the same version; a sync takes a fraction of a second."""
 _SYNCED = "synced.json"
+_SPARE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,8 @@ def trim_vectors(parts: Parts) -> int:
 
 
 def trim_when_large(parts: Parts) -> None:
-    """Trim the embedding cache once it takes four times what the versions hold, and 64 MB on top."""
+    """Trim the embedding cache once it takes four times what the versions hold, and something on top."""
     opened = [parts.retrieval_of(version.name) for version in parts.versions.all()]
     live = sum(len(one.store) * (4 * one.embedder.dimension + 64) for one in opened)
-    if _size(parts.workspace.embeddings) > 4 * live + 64 * 2**20:
+    if _size(parts.workspace.embeddings) > 4 * live + _SPARE_BYTES:
         trim_vectors(parts)
