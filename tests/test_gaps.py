@@ -151,6 +151,14 @@ def test_failures_become_proposals_by_the_stage_that_broke(project: Path) -> Non
     assert found["d3"].output == "I don't know."
 
 
+def test_a_draft_that_breaks_the_contract_of_its_question_says_so(project: Path) -> None:
+    row = {"id": "d4", "question": "Who won the cup in 1999?", "answers": [], "answerable": False,
+           "format": {"regex": "Answer: .*"}}  # fmt: skip
+    jsonl(project / "questions-dev.jsonl", [row])
+    [made] = Project(project).gaps(variant="rag").proposals
+    assert made.notes == ("It does not keep the question's format contract: put it into that form.",)
+
+
 def test_what_a_held_out_question_asks_is_never_proposed(project: Path) -> None:
     asked = json.loads((project / "questions.jsonl").read_text(encoding="utf-8").splitlines()[0])
     same = {"id": "d9", "question": "how much is THE meal allowance", "answers": ["nothing"]}
@@ -268,7 +276,7 @@ def test_a_killed_turn_is_taken_back_by_the_next_command(
 
     write_proposals(gates / "gaps.jsonl", documents("The code of gate number {n} is {code}.\n"))
     with monkeypatch.context() as patched:
-        patched.setattr(gap_turn, "_changes", die)
+        patched.setattr(gap_turn, "turn_changes", die)
         patched.setattr(gap_turn, "restore", lambda _: None)
         with pytest.raises(Killed):
             Project(gates).apply_gaps(gates / "gaps.jsonl")
@@ -293,13 +301,13 @@ def test_a_document_that_cannot_be_written_is_refused(
 
 def trained(monkeypatch: pytest.MonkeyPatch, gain: float) -> None:
     """Stand in for training and answering: the candidate's figures are `gain` better. What is under test is the rest."""
-    real = gap_turn._columns
+    real = gap_turn.columns
 
     def columns(parts: Any, name: str, key: str | None, *rest: Any) -> Any:
         found = real(parts, "rag", None, *rest)
         return found if key is None else {metric: values + gain for metric, values in found.items()}
 
-    monkeypatch.setattr(gap_turn, "_columns", columns)
+    monkeypatch.setattr(gap_turn, "columns", columns)
     monkeypatch.setattr(gap_turn, "_train", lambda *_: "key")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -128,8 +128,13 @@ def follows_format(case: Case) -> Value:
         return Value(None, "the question has no format contract")
     if case.failed or answer is None:
         return FAILED
-    texts = (answer.text.strip(), strip_citations(answer.text))
-    return Value(float(any(_keeps(json.dumps(contract, sort_keys=True), text) for text in texts)))
+    return Value(float(keeps_format(contract, answer.text)))
+
+
+def keeps_format(contract: Mapping[str, Any], text: str) -> bool:
+    """Whether a text keeps a format contract ({"regex": …}, {"schema": …}), as it stands or without its citations."""
+    key = json.dumps(contract, sort_keys=True)
+    return any(_keeps(key, said) for said in (text.strip(), strip_citations(text)))
 
 
 def _keeps(contract: str, text: str) -> bool:

@@ -14,31 +14,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from graft.decision.resampling import Floats
-from graft.decision.turns import Change, changes, level
-from graft.decision.utility import Values, utilities
-from graft.errors import ConfigError, DataError, NotBuilt, UnknownName
-from graft.evaluation.metrics import metric_card, metric_names, score
+from graft.decision.turns import Change, level
+from graft.errors import ConfigError, DataError, NotBuilt
 from graft.evaluation.questions import fingerprint
-from graft.evaluation.run import run
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
-from graft.types import Question, Value
+from graft.types import Question
 from graft.verbs.build import Tuning, read_documents
 from graft.verbs.compare import held_out
-from graft.verbs.competitors import run_key
 from graft.verbs.gap_file import Proposal, read_proposals
-from graft.wiring.parts import ADAPTED, Parts
+from graft.verbs.gap_measure import UTILITY, check_metric, columns, told, turn_changes, verdict
+from graft.wiring.parts import Parts
 from graft.workspace import append_lines, read_json, read_lines, write_json, write_text
 
-UTILITY = "utility"
 TUNED_TO = {"base": "tuned", "rag": "hybrid", "tuned": "tuned", "hybrid": "hybrid"}
 """What a variant becomes when examples are applied to it."""
-SHOWN = ("truthfulness", "correct", "wrong", "over_refusal", "abstain_recall", "format")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +54,7 @@ class Turn:
         """The verdict in one line, with the deciding figures."""
         word = "KEPT" if self.kept else "NOT KEPT, everything is as it was"
         return (
-            f"{word}: {_told(self.changes[0])} on {self.questions} held-out questions. {self.reason}".rstrip()
+            f"{word}: {told(self.changes[0])} on {self.questions} held-out questions. {self.reason}".rstrip()
         )
 
     @property
@@ -77,7 +69,7 @@ class Turn:
             self.verdict,
             f"Turn {self.number}: {' and '.join(made)} added; {self.before} before, {self.after} after; "
             f"paired intervals of {100 * level(self.number):.3g} %, one training seed.",
-            *(f"  {_told(change)}, {change.verdict}" for change in self.changes[1:]),
+            *(f"  {told(change)}, {change.verdict}" for change in self.changes[1:]),
         ]
         if self.kept:
             lines.append(
@@ -93,20 +85,18 @@ class Turn:
         }
 
 
-def _told(change: Change) -> str:
-    if change.difference is None:
-        return f"{change.metric} could not be measured"
-    limits = "" if change.low is None or change.high is None else f" [{change.low:+.3f}, {change.high:+.3f}]"
-    return f"{change.metric} {change.before:.3f} → {change.after:.3f} ({change.difference:+.3f}{limits})"
-
-
 def apply(parts: Parts, file: Path, *, metric: str = UTILITY, progress: Progress) -> Turn:
     """Apply the reviewed proposals of a file and keep them if `metric` is better on the held-out questions.
 
     "utility" is what [decision] says answers are worth, format included. Raises ConfigError when nothing is reviewed,
     LeakError when a proposal asks what a held-out question asks, DataError for a proposal that cannot be used.
     """
-    _check_metric(metric)
+    check_metric(metric)
+    with parts.workspace.lock("gaps"):
+        return _apply(parts, file, metric, progress)
+
+
+def _apply(parts: Parts, file: Path, metric: str, progress: Progress) -> Turn:
     restore(parts)
     chosen = [
         proposal for proposal in read_proposals(file) if proposal.reviewed and proposal.kind != "search"
@@ -126,15 +116,16 @@ def apply(parts: Parts, file: Path, *, metric: str = UTILITY, progress: Progress
     if examples:
         write_text(copy, text)
         refuse_leaks(read_examples(copy), [(question.id, question.text) for question in questions])
-    old = _columns(parts, before, None, questions, progress)
+    old = columns(parts, before, None, questions, progress)
     kept = False
     try:
-        candidate = _candidate(parts, copy if examples else None, documents, progress)
+        candidate = _candidate(parts, after, copy if examples else None, documents, progress)
         key = _train(candidate, after, progress) if examples else None
-        new = _columns(candidate, after, key, questions, progress)
-        found = _changes(parts, metric, old, new, questions, number)
-        kept, reason = _verdict(parts, metric, found)
+        new = columns(candidate, after, key, questions, progress)
+        found = turn_changes(parts, metric, old, new, questions, number)
+        kept, reason = verdict(parts, metric, found)
         if kept and examples:
+            reason = _left_out(parts, after)
             write_text(parts.root / parts.config.tuning.examples, text)
             write_json(parts.workspace.adapter_pointer(after), {"key": key})
         if kept:
@@ -147,11 +138,6 @@ def apply(parts: Parts, file: Path, *, metric: str = UTILITY, progress: Progress
     )
     _log(parts, turn, questions, file)
     return turn
-
-
-def _check_metric(metric: str) -> None:
-    if metric != UTILITY and metric not in metric_names():
-        raise UnknownName("metric", metric, [UTILITY, *metric_names()])
 
 
 def _before(parts: Parts, chosen: Sequence[Proposal]) -> str:
@@ -195,14 +181,21 @@ def _with_examples(parts: Parts, proposals: Sequence[Proposal], number: int) -> 
 
 
 def _candidate(
-    parts: Parts, examples: Path | None, documents: Sequence[Proposal], progress: Progress
+    parts: Parts, after: str, examples: Path | None, documents: Sequence[Proposal], progress: Progress
 ) -> Parts:
-    """Return the project's parts with the candidate's examples (None: the project's own), and with the new documents
-    written and indexed."""
-    tuning = replace(parts.config.tuning, examples=str(examples)) if examples else parts.config.tuning
+    """Return the project's parts with the candidate's examples (None: the project's own) and the variant `after` among
+    those that compete, and with the new documents written and indexed."""
+    config = parts.config
+    if examples:
+        wanted = tuple(dict.fromkeys([*config.evaluation.variants, after]))
+        config = replace(
+            config,
+            tuning=replace(config.tuning, examples=str(examples)),
+            evaluation=replace(config.evaluation, variants=wanted),
+        )
     if documents:
         _write_documents(parts, documents)
-    made = Parts(replace(parts.config, tuning=tuning), parts.root, parts.workspace)
+    made = Parts(config, parts.root, parts.workspace)
     if documents:
         made.retrieval.index.update(read_documents(made).documents, progress)
     return made
@@ -248,70 +241,6 @@ def restore(parts: Parts) -> None:
     parts.workspace.pending.unlink(missing_ok=True)
 
 
-# --- measuring and judging -----------------------------------------------------------------------------------------------
-
-
-def _columns(
-    parts: Parts, name: str, key: str | None, questions: Sequence[Question], progress: Progress
-) -> dict[str, Floats]:
-    """Run a variant on the held-out questions and return its metrics and its utility as columns."""
-    answerer = parts.variant(name, adapter=key if name in ADAPTED else None)
-    folder = parts.workspace.run(run_key(answerer, questions))
-    size = parts.config.evaluation.batch_size
-    rows = run(answerer, questions, folder, batch_size=size, latency_questions=0, progress=progress)
-    scores = score(questions, rows, evidence_text=parts.gold.text)
-    columns = {metric: _column(values) for metric, values in scores.items()}
-    decision = parts.config.decision
-    values = Values(decision.right, decision.wrong, decision.abstain, decision.format)
-    answerable = np.array([question.answerable for question in questions])
-    formats = np.where(answerable, columns["format"], np.nan)
-    outcome = columns["truthfulness"]
-    worth = utilities(outcome, formats, values)
-    columns[UTILITY] = np.where(np.isnan(outcome), np.nan, worth)
-    return columns
-
-
-def _column(values: Sequence[Value]) -> Floats:
-    return np.array([np.nan if one.value is None else one.value for one in values], dtype=np.float64)
-
-
-def _changes(
-    parts: Parts,
-    metric: str,
-    old: Mapping[str, Floats],
-    new: Mapping[str, Floats],
-    questions: Sequence[Question],
-    number: int,
-) -> tuple[Change, ...]:
-    names = tuple(dict.fromkeys([metric, UTILITY, parts.config.evaluation.primary, *SHOWN]))
-    lower = frozenset(name for name in names if name != UTILITY and metric_card(name).direction == "lower")
-    return changes(
-        {name: old[name] for name in names},
-        {name: new[name] for name in names},
-        [question.cluster for question in questions],
-        turn=number,
-        lower=lower,
-        seed=parts.config.project.seed,
-        draws=parts.config.evaluation.draws,
-    )
-
-
-def _verdict(parts: Parts, metric: str, found: Sequence[Change]) -> tuple[bool, str]:
-    """Keep it when the deciding metric is shown to be better and, where that is not what answers are worth, utility has
-    not fallen by the margin."""
-    first = found[0]
-    if first.verdict != "better":
-        return False, {
-            "worse": "It got worse.",
-            "not shown": "Better is not shown: the interval holds zero.",
-        }[first.verdict]
-    worth = next(change for change in found if change.metric == UTILITY)
-    margin = parts.config.decision.margin
-    if metric != UTILITY and worth.difference is not None and worth.difference < -margin:
-        return False, f"What the answers are worth fell by more than {margin:g}: {_told(worth)}."
-    return True, ""
-
-
 # --- the log -------------------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +248,13 @@ def _turns(parts: Parts, questions: Sequence[Question]) -> int:
     """Return how many turns were judged on these questions."""
     mark = fingerprint(questions)
     return sum(line["held_out"] == mark for line in read_lines(parts.workspace.gaps / "turns.jsonl"))
+
+
+def _left_out(parts: Parts, name: str) -> str:
+    """Say when graft.toml keeps the variant that was just made out of comparisons."""
+    if name in parts.config.evaluation.variants:
+        return ""
+    return f"Add {name} to [evaluation] variants, so that graft compare shows it."
 
 
 def _log(parts: Parts, turn: Turn, questions: Sequence[Question], file: Path) -> None:

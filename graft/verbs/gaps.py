@@ -17,6 +17,7 @@ from graft.errors import ConfigError, NotBuilt
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.correctness import RIGHT, correctness
 from graft.evaluation.metrics import score
+from graft.evaluation.metrics_answers import keeps_format
 from graft.evaluation.run import run
 from graft.protocols import Progress
 from graft.records import to_dict
@@ -226,6 +227,8 @@ def _example(
         notes = (*notes, "No reference answer is known: write it.")
     elif question.answerable and said == question.answers[0]:
         notes = (*notes, "No sentence of the documents says this: put the bare answer into one.")
+    if question.format and not keeps_format(question.format, drafted.output):
+        notes = (*notes, "It does not keep the question's format contract: put it into that form.")
     documents = tuple(dict.fromkeys(piece.document for piece in question.evidence))
     return Proposal("example", output=drafted.output, documents=documents, notes=notes, **common)
 

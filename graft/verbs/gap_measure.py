@@ -1,0 +1,99 @@
+"""How a turn of the gap loop is measured and judged: a variant's metrics on the held-out questions as columns, what
+changed between two of them, and whether that is enough to keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from graft.decision.resampling import Floats
+from graft.decision.turns import Change, changes
+from graft.decision.utility import Values, utilities
+from graft.errors import UnknownName
+from graft.evaluation.metrics import metric_card, metric_names, score
+from graft.evaluation.run import run
+from graft.protocols import Progress
+from graft.types import Question, Value
+from graft.verbs.competitors import run_key
+from graft.wiring.parts import ADAPTED, Parts
+
+UTILITY = "utility"
+SHOWN = ("truthfulness", "correct", "wrong", "over_refusal", "abstain_recall", "format")
+
+
+def check_metric(metric: str) -> None:
+    """Raise UnknownName for a metric that nobody measures."""
+    if metric != UTILITY and metric not in metric_names():
+        raise UnknownName("metric", metric, [UTILITY, *metric_names()])
+
+
+def told(change: Change) -> str:
+    """Return a change as printed: before → after (difference [interval])."""
+    if change.difference is None:
+        return f"{change.metric} could not be measured"
+    limits = "" if change.low is None or change.high is None else f" [{change.low:+.3f}, {change.high:+.3f}]"
+    return f"{change.metric} {change.before:.3f} → {change.after:.3f} ({change.difference:+.3f}{limits})"
+
+
+def columns(
+    parts: Parts, name: str, key: str | None, questions: Sequence[Question], progress: Progress
+) -> dict[str, Floats]:
+    """Run a variant on the held-out questions and return its metrics and its utility as columns."""
+    answerer = parts.variant(name, adapter=key if name in ADAPTED else None)
+    folder = parts.workspace.run(run_key(answerer, questions))
+    size = parts.config.evaluation.batch_size
+    rows = run(answerer, questions, folder, batch_size=size, latency_questions=0, progress=progress)
+    scores = score(questions, rows, evidence_text=parts.gold.text)
+    found = {metric: _column(values) for metric, values in scores.items()}
+    decision = parts.config.decision
+    values = Values(decision.right, decision.wrong, decision.abstain, decision.format)
+    answerable = np.array([question.answerable for question in questions])
+    formats = np.where(answerable, found["format"], np.nan)
+    outcome = found["truthfulness"]
+    worth = utilities(outcome, formats, values)
+    found[UTILITY] = np.where(np.isnan(outcome), np.nan, worth)
+    return found
+
+
+def _column(values: Sequence[Value]) -> Floats:
+    return np.array([np.nan if one.value is None else one.value for one in values], dtype=np.float64)
+
+
+def turn_changes(
+    parts: Parts,
+    metric: str,
+    old: Mapping[str, Floats],
+    new: Mapping[str, Floats],
+    questions: Sequence[Question],
+    number: int,
+) -> tuple[Change, ...]:
+    """Return the change of the deciding metric, then of what answers are worth, the primary metric and the others shown."""
+    names = tuple(dict.fromkeys([metric, UTILITY, parts.config.evaluation.primary, *SHOWN]))
+    lower = frozenset(name for name in names if name != UTILITY and metric_card(name).direction == "lower")
+    return changes(
+        {name: old[name] for name in names},
+        {name: new[name] for name in names},
+        [question.cluster for question in questions],
+        turn=number,
+        lower=lower,
+        seed=parts.config.project.seed,
+        draws=parts.config.evaluation.draws,
+    )
+
+
+def verdict(parts: Parts, metric: str, found: Sequence[Change]) -> tuple[bool, str]:
+    """Keep it when the deciding metric is shown to be better and, where that is not what answers are worth, utility has
+    not fallen by the margin."""
+    first = found[0]
+    if first.verdict != "better":
+        return False, {
+            "worse": "It got worse.",
+            "not shown": "Better is not shown: the interval holds zero.",
+        }[first.verdict]
+    worth = next(change for change in found if change.metric == UTILITY)
+    margin = parts.config.decision.margin
+    if metric != UTILITY and worth.difference is not None and worth.difference < -margin:
+        return False, f"What the answers are worth fell by more than {margin:g}: {told(worth)}."
+    return True, ""
