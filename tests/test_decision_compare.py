@@ -112,7 +112,7 @@ def test_too_many_nulls_in_one_arm_refuse_the_contrast_and_only_that():
         "Refused: rag - base on truthfulness: more than 2% of the rows are null in one of them only."
         in found.warnings
     )
-    assert "Not contrasted, too many nulls in one arm only: f1 (rag - base)." in found.warnings
+    assert "Not compared, since only one of the two has a value on enough questions: f1 (rag - base)." in found.warnings
     assert (
         next(
             c for c in found.contrasts if (c.a, c.b, c.metric) == ("tuned", "base", "truthfulness")
@@ -173,7 +173,7 @@ def test_latency_is_a_metric_with_a_paired_log_ratio():
         (0, "There are no questions: nothing is compared."),
         (1, "Only 1 questions: below 30 no variant is said to beat another."),
         (29, "Only 29 questions: below 30 no variant is said to beat another."),
-        (99, "Only 99 questions: below 100 only large differences can be shown (see the MDE column)."),
+        (99, "Only 99 questions: below 100 only large differences can be shown; the report says how large."),
         (100, None),
     ],
 )

@@ -173,7 +173,7 @@ def _warnings(clusters: Sequence[str], answerable: Sequence[bool], n: int) -> li
         found.append(f"Only {n} questions: below {TOO_FEW} no variant is said to beat another.")
     elif n < FEW:
         found.append(
-            f"Only {n} questions: below {FEW} only large differences can be shown (see the MDE column)."
+            f"Only {n} questions: below {FEW} only large differences can be shown; the report says how large."
         )
     units = int(cluster_codes(clusters, n).max()) + 1
     if not any(clusters):
@@ -199,5 +199,5 @@ def _refusals(refused: Sequence[Pair], primary: str) -> list[str]:
             others.setdefault(f"{a} - {b}", {})[metric] = None
     if others:
         listed = "; ".join(f"{', '.join(sorted(metrics))} ({pair})" for pair, metrics in others.items())
-        found.append(f"Not contrasted, too many nulls in one arm only: {listed}.")
+        found.append(f"Not compared, since only one of the two has a value on enough questions: {listed}.")
     return found

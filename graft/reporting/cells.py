@@ -12,6 +12,7 @@ from graft.types import Estimate
 _STATUS = {
     "recommended": "recommended",
     "baseline": "baseline",
+    "diagnostic": "diagnostic",
     "dropped": "dropped",
     "candidate": "in question",
 }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graft.evaluation.metrics import METRICS
+from graft.settings import DIAGNOSTICS
 from graft.types import Comparison, Estimate, Recommendation
 
 NONE = "–"
@@ -168,11 +169,12 @@ def verdict(recommendation: Recommendation) -> str:
 
 
 def mark(name: str, comparison: Comparison, recommendation: Recommendation) -> str:
-    """Return what a variant is in this comparison: "recommended", "baseline", "dropped", "candidate" or nothing."""
+    """Return what a variant is in this comparison: "recommended", "baseline", "diagnostic", "dropped", "candidate" or
+    nothing."""
     if name == recommendation.variant:
         return "recommended"
     if name in comparison.baselines:
-        return "baseline"
+        return "diagnostic" if name in DIAGNOSTICS else "baseline"
     if name in recommendation.rejected:
         return "dropped"
     return "candidate" if recommendation.variant is None and name in recommendation.candidates else ""

@@ -24,7 +24,7 @@ from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_l
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.reporting import report as reporting
-from graft.settings import DecisionSection
+from graft.settings import BASELINES, DecisionSection
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
@@ -131,7 +131,8 @@ def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     examples = parts.root / parts.config.tuning.examples
     if examples.exists():
         refuse_leaks(read_examples(examples), [(question.id, question.text) for question in questions])
-    findings = check_questions(questions, parts.gold.document_lengths())
+    checked = check_questions(questions, parts.gold.document_lengths())
+    findings = [finding for finding in checked if finding.kind != "few"]  # the comparison says so itself
     return questions, (*apart, *finding_lines(findings))
 
 
@@ -269,10 +270,9 @@ def _beyond(
     if worth[name] < silent:
         told = f"declining every question would be worth {silent:+.2f} a question, {name} {worth[name]:+.2f}"
         found.append(f"Do not serve {name} as it is: {told}.")
-    means = {
-        known: comparison.variants[known][comparison.primary].mean for known in (*comparison.baselines, name)
-    }
-    ahead = [known for known in comparison.baselines if (means[known] or 0.0) > (means[name] or 0.0)]
+    plain = [known for known in BASELINES if known in comparison.variants]
+    means = {known: comparison.variants[known][comparison.primary].mean for known in (*plain, name)}
+    ahead = [known for known in plain if (means[known] or 0.0) > (means[name] or 0.0)]
     if ahead:
         told = ", ".join(f"{known} {means[known]:+.2f}" for known in ahead)
         found.append(f"Plain baselines are ahead on {comparison.primary}: {told}; {name} {means[name]:+.2f}.")
