@@ -238,13 +238,11 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a variant says to one question.
-
-    `text` keeps the [n] markers of `citations`; markers that point nowhere were removed and counted in
-    `dropped_citations`. `passages` is the evidence shown to the model; `trimmed_passages` counts those found that did
-    not fit into its prompt. `fallbacks` counts the times a generator that was to help the search (other wordings, a
-    follow-up made to stand alone, a further round) failed, and the search went on without. `timings` are seconds by stage ("embed", "search", "prefill", "decode", "total"). `cost` is USD, or None when no price is known. `fingerprint` is that of
-    the variant that made it."""
+    """What a variant says to one question. `text` keeps the [n] markers of `citations`; markers that point nowhere were
+    removed and counted in `dropped_citations`. `passages` is the evidence shown to the model; `trimmed_passages` counts those
+    found that did not fit into its prompt, `fallbacks` the times a generator that was to help the search failed, and it went
+    on without. `timings` are seconds by stage ("embed", "search", "decode", "total"…). `cost` is USD, None when not known.
+    `fingerprint` is the variant's."""
 
     text: str
     variant: str = ""

@@ -37,6 +37,10 @@ class Metrics:
         self._dropped = Counter(
             "graft_dropped_citations", "Citations that pointed nowhere.", ["variant"], registry=self._registry
         )
+        self._fallbacks = Counter(
+            "graft_search_fallbacks", "Searches that went on without the generator's help, because it failed.",
+            ["variant"], registry=self._registry,
+        )  # fmt: skip
         self._cache_hits = Counter(
             "graft_cache_hits", "Answers from the cache.", ["variant"], registry=self._registry
         )
@@ -55,6 +59,7 @@ class Metrics:
             self._seconds.labels(variant, stage).observe(seconds)
         if not cached:
             self._dropped.labels(variant).inc(answer.dropped_citations)
+            self._fallbacks.labels(variant).inc(answer.fallbacks)
             self._tokens.labels(variant, "prompt").inc(answer.usage.prompt)
             self._tokens.labels(variant, "completion").inc(answer.usage.completion)
             self._cost.labels(variant).inc(answer.cost or 0.0)
