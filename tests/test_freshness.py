@@ -245,7 +245,7 @@ def follow_and_kill(
         if number in deadly:
             for _ in range(size - size // 2):
                 folder.step()
-            keeper.kill(draw.uniform(0, 1.2 * mean))
+            keeper.kill(draw.uniform(0, 0.8 * mean))
             keeper.hear("synced")
         else:
             keeper.hear("synced")

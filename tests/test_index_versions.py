@@ -269,3 +269,26 @@ def test_a_reader_in_another_process_never_sees_half_of_anything(tmp_path, monke
     assert seen["torn"] == []
     assert seen["versions"] == ["small", "v1"]
     assert seen["looks"] > 3
+
+
+def test_measuring_tells_versions_apart_without_a_model(small):
+    project = Project(small)
+    with pytest.raises(NotBuilt, match="no index yet"):
+        project.indexes.measure()
+    project.sync()
+    project.indexes.build("crumbs", ["chunker=fixed", "chunker.tokens=2", "chunker.overlap=0"])
+    scores = project.indexes.measure(held_out=True)
+    whole, crumbs = scores.versions
+    assert (scores.questions, scores.asked) == (3, "questions.jsonl")  # the fourth cannot be answered
+    assert (whole.name, whole.in_service, whole.recall, whole.ndcg, whole.against) == (
+        "v1",
+        True,
+        1.0,
+        1.0,
+        None,
+    )
+    assert (crumbs.name, crumbs.in_service) == ("crumbs", False)
+    assert crumbs.recall < 1
+    assert crumbs.against.value == pytest.approx(crumbs.ndcg - 1)
+    assert scores.text.splitlines()[2].split()[:4] == ["*", "v1", "1.000", "1.000"]
+    assert [one.name for one in project.indexes.measure(["crumbs"]).versions] == ["v1", "crumbs"]

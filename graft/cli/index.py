@@ -83,6 +83,24 @@ def build(
 
 @group.command()
 @reported
+def measure(
+    names: Annotated[list[str] | None, typer.Argument(help="The versions; default: all.")] = None,
+    folder: InProject = HERE,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="On the held-out questions instead of the development ones.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what each version finds of the questions' gold evidence; no model is asked."""
+    from graft.console import progress
+
+    with progress() as report:
+        scores = open_project(folder).indexes.measure(names or (), held_out=held_out, progress=report)
+    show_result(scores, lambda found: found.text, as_json)
+
+
+@group.command()
+@reported
 def promote(name: Name, folder: InProject = HERE, as_is: AsIs = False, as_json: AsJson = False) -> None:
     """Put a version into service: the next query of every process uses it."""
     from graft.console import progress

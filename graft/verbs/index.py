@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graft.errors import ConfigError, NotBuilt
 from graft.protocols import Progress
@@ -22,6 +22,9 @@ from graft.stages import quiet
 from graft.verbs.indexing import Indexed, cache_bytes, changes_line, library, trim_vectors, updated
 from graft.wiring.parts import Parts
 from graft.wiring.versions import Version
+
+if TYPE_CHECKING:
+    from graft.verbs.index_measure import IndexScores
 
 _MAKES = ("chunker", "embedder", "store")
 
@@ -204,6 +207,14 @@ class Indexes:
     def build(self, name: str, changes: Sequence[str] = (), *, progress: Progress = quiet) -> Indexed:
         """Build a version beside the one in service, or bring it up to date."""
         return build_version(self._parts, name, changes, progress=progress)
+
+    def measure(
+        self, names: Sequence[str] = (), *, held_out: bool = False, progress: Progress = quiet
+    ) -> IndexScores:
+        """What each version finds of the questions' gold evidence; no model is asked."""
+        from graft.verbs.index_measure import measure
+
+        return measure(self._parts, names, held_out=held_out, progress=progress)
 
     def promote(self, name: str, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
         """Put a version into service."""
