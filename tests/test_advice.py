@@ -159,14 +159,15 @@ def test_the_terminal_asks_and_asks_again(tmp_path: Path) -> None:
 
 def test_answers_from_a_file_and_from_graft_toml(small: Path, tmp_path: Path) -> None:
     path = tmp_path / "answers.toml"
-    path.write_text('[advice]\ntask = ["labels"]\nexamples = 3\n', encoding="utf-8")
+    path.write_text('[advice]\nlanguages = ["de"]\nexamples = 3\n', encoding="utf-8")
     config = (small / "graft.toml").read_text(encoding="utf-8")
     (small / "graft.toml").write_text(
         config + "[advice]\ncite = true\n[decision]\nwrong = 4\n", encoding="utf-8"
     )
     done = CliRunner().invoke(app, ["advise", str(small), "--answers", str(path), "--json"])
     found = json.loads(done.stdout)
-    assert found["situation"]["task"] == ["labels"]
+    assert found["situation"]["languages"] == ["de"]
+    assert (found["situation"]["task"], found["origin"]["task"]) == (["facts"], "measured")
     assert found["origin"]["cite"] == "answered"
     assert (found["situation"]["wrong"], found["origin"]["wrong"]) == (4, "measured")
     assert found["situation"]["unanswerable"] == 0.25, "counted in the project's questions"
@@ -182,3 +183,12 @@ def test_in_a_project_with_a_comparison_the_figures_stand_first(small: Path) -> 
     advised = Project.advise(small)
     assert advised.text.startswith("A comparison exists, and it decides: ")
     assert advised.advice.origin["in_documents"] == "measured"
+    assert (advised.advice.situation.pages, advised.advice.origin["pages"]) == (1, "measured")
+
+
+def test_questions_with_a_form_call_for_style(small: Path) -> None:
+    path = small / "questions.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [{**row, "format": {"regex": "Answer: .*"}} for row in rows]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert Project.advise(small).advice.situation.task == ("facts", "style")

@@ -58,6 +58,8 @@ def _told(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, tuple):
         return ", ".join(value)
+    if isinstance(value, float) and 0 < abs(value) < 1:
+        return f"{value:.2f}"
     return f"{value:,.6g}" if isinstance(value, int | float) else str(value)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from graft import config as configuration
 from graft.decision.advice import Advice
 from graft.decision.advice import advise as advised
 from graft.decision.cost import load_prices
-from graft.decision.situation import ASSUMED, Situation, completed
+from graft.decision.situation import ASSUMED, Situation, Task, completed
 from graft.errors import ConfigError, GraftError
 from graft.evaluation.questions import read_questions
 from graft.plugins import dataclass_from
@@ -25,10 +25,14 @@ from graft.records import from_dict, to_dict
 from graft.reporting.advised import advice_text
 from graft.settings import FILE, Config, DecisionSection
 from graft.tuning.examples import read_examples
-from graft.types import Comparison, Recommendation
+from graft.types import Comparison, Question, Recommendation
 from graft.verbs.init import field_comments
+from graft.wiring.parts import Parts
 from graft.workspace import FOLDER, Workspace, read_json
 
+PAGE_CHARACTERS = 3_000
+NOTABLE = 0.1
+"""The share of questions from which a kind of task shapes the advice."""
 _YES, _NO = {"y", "yes", "true", "1"}, {"n", "no", "false", "0"}
 
 Ask = Callable[[str], str]
@@ -186,6 +190,10 @@ def _counted(config: Config, root: Path, workspace: Workspace) -> dict[str, Any]
         if questions.exists():
             asked = read_questions(questions)
             found["unanswerable"] = sum(not question.answerable for question in asked) / len(asked)
+            found["task"] = _tasks(asked)
+        lengths = Parts(config, root, workspace).gold.document_lengths() if workspace.index.exists() else {}
+        if lengths:
+            found["pages"] = max(1, round(sum(lengths.values()) / PAGE_CHARACTERS))
     except GraftError:
         return found
     comparison, _ = _compared(workspace)
@@ -193,6 +201,18 @@ def _counted(config: Config, root: Path, workspace: Workspace) -> dict[str, Any]
     if hit is not None and hit.mean is not None:
         found["in_documents"] = hit.mean
     return found
+
+
+def _tasks(asked: Sequence[Question]) -> tuple[Task, ...]:
+    """Return what the questions call for: facts where they name evidence or answers, several documents, a form."""
+    of_several = sum(len({piece.document for piece in question.evidence}) > 1 for question in asked)
+    formed = sum(question.format is not None for question in asked)
+    tasks: list[Task] = ["facts"]
+    if of_several >= NOTABLE * len(asked):
+        tasks.append("multi-hop")
+    if formed >= NOTABLE * len(asked):
+        tasks.append("style")
+    return tuple(tasks)
 
 
 def _compared(workspace: Workspace) -> tuple[Comparison | None, str]:
