@@ -159,10 +159,10 @@ def _payback_lines(found: Ownership) -> list[str]:
 
 
 def dollars(usd: float) -> str:
-    """Return USD with as many digits as are worth reading: cents below 100, else whole dollars."""
+    """Return USD with as many digits as are worth reading: two below a dollar, cents below 100, else whole dollars."""
     if usd == 0:
         return "0"
-    if abs(usd) < 0.01:
+    if abs(usd) < 1:
         return f"{usd:.2g}"
     return f"{usd:,.2f}" if abs(usd) < 100 else f"{usd:,.0f}"
 
