@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graft.decision.trust import Labelled
     from graft.verbs.advise import Advised
     from graft.verbs.build import BuildReport
+    from graft.verbs.calibrate import Calibrated
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
     from graft.verbs.gap_turn import Turn
@@ -158,6 +159,12 @@ class Project:
         from graft.verbs.optimize import optimize
 
         return optimize(self.parts, minutes=minutes, train=train, write=write, progress=progress)
+
+    def calibrate(self, target: float = 0.95) -> Calibrated:
+        """Choose the least cosine worth answering for on development questions, and judge it on the held-out ones."""
+        from graft.verbs.calibrate import calibrated
+
+        return calibrated(self.parts, target=target)
 
     def plan_optimize(
         self, *, minutes: float | None = None, train: Sequence[Literal["embedder", "reranker"]] = ()

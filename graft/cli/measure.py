@@ -85,6 +85,17 @@ def optimize(
 
 @app.command()
 @reported
+def calibrate(
+    folder: Folder = HERE,
+    target: Annotated[float, typer.Option(help="The share of answerable questions to keep.")] = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Find the least cosine worth answering for on development questions; judge it on the held-out ones."""
+    show_result(open_project(folder).calibrate(target), lambda found: found.text, as_json)
+
+
+@app.command()
+@reported
 def check(
     folder: Folder = HERE,
     baseline: Annotated[
