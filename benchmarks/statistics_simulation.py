@@ -17,7 +17,7 @@ import numpy as np
 
 from graft.decision.compare import compare, finding
 from graft.decision.power import sample_size
-from graft.decision.ppi import ppi_mean
+from graft.decision.ppi import ppi_mean, ppi_weighted
 from graft.decision.statistics import (
     mcnemar_midp,
     mean_interval,
@@ -213,6 +213,24 @@ def ppi_coverage(labelled: int, unlabelled: int) -> Callable[[Rng, int], bool]:
 Line = tuple[str, str, tuple[float, float], str]
 
 
+def drawn_coverage(labelled: int, items: int, errors: float) -> Callable[[Rng, int], bool]:
+    """Labels drawn by what the score says, as many of each, of a score that errs on one side only."""
+
+    def trial(rng: Rng, _: int) -> bool:
+        truth = (rng.random(items) < 0.6).astype(float)
+        score = np.where(rng.random(items) < errors, 1.0, truth)
+        labels, chance = np.full(items, np.nan), np.full(items, np.nan)
+        for level in (0.0, 1.0):
+            rows = np.flatnonzero(score == level)
+            many = min(len(rows), labelled // 2)
+            chosen = rng.choice(rows, many, replace=False)
+            labels[chosen], chance[chosen] = truth[chosen], many / len(rows)
+        found = ppi_weighted(score, labels, chance)
+        return covers((found.value, found.low, found.high), 0.6)
+
+    return trial
+
+
 def error_lines(many: int) -> list[Line]:
     alone, pairs, uneven = np.ones(150, dtype=int), np.full(50, 4), np.arange(60) % 6 + 1
     return [
@@ -284,6 +302,8 @@ def coverage_lines(many: int) -> list[Line]:
         ("60 documents × 5, ignored (what we do not do)", "BCa, paired", rate(clustered_coverage(60, even=True, ignore=True), 2 * many, 17), "—"),
         ("95th percentile of 150 latencies", "order statistics", rate(p95_coverage(150), 4 * many, 20), "93–99 %"),
         ("50 labels + 500 automatic scores", "PPI", rate(ppi_coverage(50, 500), 4 * many, 21), "93–97 %"),
+        ("60 of 200 labelled by score, 25 % errors", "weighted PPI", rate(drawn_coverage(60, 200, 0.25), 4 * many, 22), "93–97 %"),
+        ("30 of 150 labelled by score, 10 % errors", "weighted PPI", rate(drawn_coverage(30, 150, 0.10), 4 * many, 23), "≥ 93 %"),
     ]  # fmt: skip
 
 

@@ -143,7 +143,8 @@ def render(found: Found, *, name: str) -> str:
     }
     if found.documents == ".":
         # The project's own files are not its knowledge.
-        own = [path for path in (found.examples, found.questions, settings.FILE) if path]
+        labels = settings.EvaluationSection().labels
+        own = [path for path in (found.examples, found.questions, labels, settings.FILE) if path]
         chosen["documents", "exclude"] = tuple(own)
     lines = ["# GRAFT's project file. Keys that are commented out stand at their defaults.", ""]
     for section, kind in settings.sections().items():
