@@ -142,7 +142,8 @@ def test_the_newest_draw_and_label_count(tmp_path):
 @pytest.mark.parametrize(
     "line",
     ['{"label": {"item": "i", "annotator": "a", "verdict": "great"}}', '{"label": {"item": "i"}}', "{}", "3",
-     '{"label": {"item": "", "annotator": "a", "verdict": "right"}}', "not json", '{"draw": 4}'],
+     '{"label": {"item": "", "annotator": "a", "verdict": "right"}}', "not json", '{"draw": 4}',
+     '{"label": {"item": "i", "annotator": "\\u001b[2J", "verdict": "right"}}'],
 )  # fmt: skip
 def test_a_bad_line_is_told_with_its_place(tmp_path, line):
     path = tmp_path / "labels.jsonl"
@@ -276,6 +277,14 @@ def test_the_report_says_what_the_verdict_rests_on_and_what_labels_say(compared)
     assert kept["trust"]["labels"]["done"] == 45
     again = compared.recommend()
     assert again.trust == decided.trust
+
+
+def test_a_name_is_text_in_the_report(compared):
+    evil = "<img src=x onerror=alert(1)>"
+    label_all(compared, 6, evil)
+    page = compared.recommend().report.read_text(encoding="utf-8")
+    assert evil not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
 def test_two_annotators_get_the_same_items_and_their_kappa(compared):

@@ -99,8 +99,8 @@ def checked(label: Label) -> Label:
     """Return the label, or raise ValueError for a verdict that is none."""
     if label.verdict not in VERDICTS or label.supported not in SUPPORTED:
         raise ValueError(f"{label.verdict!r}, {label.supported!r} is no label")
-    if not label.item or not label.annotator:
-        raise ValueError("a label needs an item and an annotator")
+    if not label.item or not label.annotator or not label.annotator.isprintable():
+        raise ValueError("a label needs an item and an annotator, by a name that can be printed")
     return label
 
 

@@ -135,7 +135,7 @@ def label(
         raise ConfigError(
             f"{n} items cannot be labelled.", f"Give a number from 1 to {MOST}; 50 to 100 is usual."
         )
-    if not annotator.strip() or len(annotator) > 60:
+    if not annotator.strip() or len(annotator) > 60 or not annotator.isprintable():
         raise ConfigError(
             f"{annotator!r} is no name for an annotator.", "Give a short one, e.g. --annotator anna."
         )
