@@ -1,8 +1,9 @@
-"""Parsers side by side: how close to the reference text, which phrases and rows survive, and seconds per file.
+"""Parsers side by side: how close to the reference text, which phrases and rows survive, and CPU seconds per file.
 
     python benchmarks/parsing.py ../shared/data/documents --peers .venv-parsers/bin/python
 
-Each parser reads every file in one process of its own, once to warm up and once for the clock. `--peers` is the Python
+Each parser reads every file in one process of its own, once to warm up and once for the clock, which counts the CPU time
+of all its threads: wall time would measure what else the machine does. `--peers` is the Python
 of an environment with benchmarks/parsing-peers.txt; without it only GRAFT is measured. The folder holds
 documents.jsonl.gz (path, type, reference, checks), files/ and reference/; the set is not part of this repository.
 
@@ -25,7 +26,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-PARSERS = ("graft", "markitdown", "kreuzberg", "pymupdf4llm")
+PARSERS = ("graft", "markitdown", "kreuzberg")
 _WORD = re.compile(r"[^\W_]+")
 _MARKUP = re.compile(
     r"^\|?[\s:|-]+\|?$"  # the line below a table's header
@@ -53,17 +54,14 @@ def kreuzberg():
     import kreuzberg
     config = kreuzberg.ExtractionConfig(output_format="markdown")
     return lambda path: kreuzberg.extract_file_sync(path, config=config).content
-def pymupdf4llm():
-    import pymupdf4llm
-    return lambda path: pymupdf4llm.to_markdown(path)
 parse = globals()[sys.argv[1]]()
 for path in sys.stdin.read().splitlines():
     row = {"path": path}
     try:
         parse(path)
-        started = time.perf_counter()
+        started = time.process_time()
         row["text"] = parse(path) or ""
-        row["seconds"] = time.perf_counter() - started
+        row["seconds"] = time.process_time() - started
     except Exception as error:
         row["error"] = f"{type(error).__name__}: {error}"[:200]
     sys.__stdout__.write("\\x1e" + json.dumps(row) + "\\n")

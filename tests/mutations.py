@@ -59,7 +59,9 @@ def inside(data: bytes, draw: random.Random, other: bytes) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
         names = [entry for entry in old.namelist() if not entry.endswith("/")]
-        chosen = draw.choice([name for name in names if name.endswith((".xml", ".rels", "html", ".opf"))] or names)
+        chosen = draw.choice(
+            [name for name in names if name.endswith((".xml", ".rels", "html", ".opf"))] or names
+        )
         for name in names:
             part = old.read(name)
             new.writestr(name, draw.choice(KINDS)(part, draw, other) if name == chosen and part else part)
@@ -103,7 +105,9 @@ def outcomes(folder: Path, limits: Limits) -> tuple[Counter[str], list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
@@ -122,7 +126,9 @@ def main() -> None:
     for outcome, count in counts.most_common():
         print(f"{count:5d}  {outcome}")
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{time.perf_counter() - started:.0f} s, largest worker {largest:.0f} MB resident", *reasons, sep="\n")
+    print(
+        f"{time.perf_counter() - started:.0f} s, largest worker {largest:.0f} MB resident", *reasons, sep="\n"
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Knows no charts, comments or macros.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import re
 import warnings
@@ -68,10 +69,12 @@ def _sheets(path: Path, archive: Archive) -> list[tuple[str, Rows]]:
     """Return (name, cells as shown by row and column) of each visible sheet."""
     import openpyxl
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")  # openpyxl names the features it leaves out, such as data validation
         try:
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            # By handle: given a path, openpyxl refuses a workbook whose name says something else.
+            handle = stack.enter_context(path.open("rb"))
+            book = openpyxl.load_workbook(handle, read_only=True, data_only=True, keep_links=False)
             try:
                 left = MAX_CELLS
                 sheets = []

@@ -22,6 +22,7 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 _MAX_SINGLES = 3  # rows of one piece in the middle of a table: section names, labels of two lines
 _MIN_ROWS = 3
 _MAX_COLUMNS = 60
+_SAMPLE = 200  # rows that are looked at to see whether columns line up: each is compared with each
 _SENTENCE = 100  # characters: no cell of a table without lines is as long on one line
 _PROSE = 30  # mean characters of a cell behind the first column; beyond it the cells are lines of text
 
@@ -182,16 +183,17 @@ def _columns(rows: Sequence[Row]) -> list[tuple[float, float]]:
 
 def _lined_up(rows: Sequence[Row], columns: Sequence[tuple[float, float]]) -> bool:
     """Whether the pieces of a column begin or end at one place, as cells do and words of justified prose do not."""
-    good = total = 0
+    rows = rows[:_SAMPLE]
+    good, total = 0, sum(len(row.pieces) for row in rows)
     for at in range(len(columns)):
         inside = [piece for row in rows for piece in row.pieces if _place(piece, columns) == (at, at)]
-        if len(inside) < 2:
-            continue
         edges = [[piece.left for piece in inside], [piece.right for piece in inside],
                  [(piece.left + piece.right) / 2 for piece in inside]]  # fmt: skip
-        total += len(inside)
-        good += max(max(sum(abs(edge - other) < 3 for other in some) for edge in some) for some in edges)
-    return total > 0 and good >= 0.5 * total
+        good += max(
+            (max(sum(abs(edge - other) < 3 for other in some) for edge in some) for some in edges if some),
+            default=0,
+        )
+    return good >= 0.66 * total
 
 
 def _place(piece: Piece, columns: Sequence[tuple[float, float]]) -> tuple[int, int]:
@@ -251,7 +253,7 @@ def _header(
         height = max(row.top - row.bottom, 1.0)
         near = -1.5 * height < row.bottom - top < 2.5 * height or (taken and row.bottom < top + height)
         narrow = all(piece.right - piece.left < 0.5 * (right - left) for piece in row.pieces)
-        inside = all(left - 5 < piece.left and piece.right < right + 5 for piece in row.pieces)
+        inside = all(left - 5 < piece.left < right for piece in row.pieces)
         behind = all(piece.left > columns[0][1] - 5 for piece in row.pieces)
         if not (near and narrow and inside and (behind or len(row.pieces) >= 2)):
             break

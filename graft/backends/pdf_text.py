@@ -27,7 +27,7 @@ _SENTENCE_END = re.compile(r"[.!?:;…\"”)\]]$")
 @dataclass(frozen=True, slots=True)
 class _Line:
     """A line as set on the page; lengths in points, y upwards. `edge`: in the top or bottom eighth of the page, or one
-    of its outermost lines."""
+    of its first or last line."""
 
     text: str
     size: float
@@ -56,7 +56,7 @@ def _lines(page: Page) -> list[_Line | Table]:
     made: list[_Line | Table] = []
     parts = laid_out(page)
     heights = sorted(part.bottom for part in parts if not isinstance(part, Table))
-    outermost = {*heights[:2], *heights[-2:]}
+    outermost = {*heights[:1], *heights[-1:]}
     for part in parts:
         if isinstance(part, Table):
             made.append(part)

@@ -1,0 +1,232 @@
+"""Source code and notebooks: definitions are sections, no line is lost; XML documents and data."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graft.backends.load_code import CodeLoader
+from graft.backends.load_notebook import NotebookLoader
+from graft.backends.load_xml import XmlLoader
+from graft.errors import DataError
+from graft.retrieval.blocks import blocks
+from graft.testing.retrieval import LoaderConformance
+
+PYTHON = '''"""Leave."""
+
+import os
+
+
+@cached
+def days(grade):
+    """Return ```the``` days."""
+    return 25
+
+
+class Policy:
+    limit = 3
+
+    async def ask(self):
+        def inner():
+            pass
+        return inner
+'''
+GO = """package leave
+
+// Days returns them.
+func Days(g string) int {
+\treturn 25
+}
+
+type Policy struct {
+\tLimit int
+}
+
+func (p *Policy) Ask() {}
+"""
+JAVA = """package x;
+
+/** A policy. */
+public class Policy {
+    private int limit = 3;
+
+    // The days.
+    public int days(String grade) {
+        if (grade == null) {
+            return 0;
+        }
+        return limit;
+    }
+}
+"""
+
+
+def load(loader, path, text):
+    path.write_text(text, encoding="utf-8")
+    (made,) = loader.load(path, "x")
+    return made
+
+
+def headings(made):
+    return [made.text[block.start : block.end] for block in blocks(made) if block.kind == "heading"]
+
+
+class TestCode(LoaderConformance):
+    @pytest.fixture
+    def loader(self):
+        return CodeLoader()
+
+    @pytest.fixture
+    def good_file(self, tmp_path):
+        (tmp_path / "a.py").write_text("# annual leave\nx = 1\n")
+        return tmp_path / "a.py"
+
+    @pytest.fixture
+    def bad_file(self, tmp_path):
+        (tmp_path / "bad.js").write_text("x=1;" * 5000)
+        return tmp_path / "bad.js"
+
+
+class TestNotebook(LoaderConformance):
+    @pytest.fixture
+    def loader(self):
+        return NotebookLoader()
+
+    @pytest.fixture
+    def good_file(self, tmp_path):
+        (tmp_path / "a.ipynb").write_text(
+            '{"cells": [{"cell_type": "markdown", "source": ["# Annual ", "leave"]}]}'
+        )
+        return tmp_path / "a.ipynb"
+
+    @pytest.fixture
+    def bad_file(self, tmp_path):
+        (tmp_path / "bad.ipynb").write_text('{"cells": 3}')
+        return tmp_path / "bad.ipynb"
+
+
+class TestXml(LoaderConformance):
+    @pytest.fixture
+    def loader(self):
+        return XmlLoader()
+
+    @pytest.fixture
+    def good_file(self, tmp_path):
+        (tmp_path / "a.xml").write_text("<article><title>T</title><p>annual leave</p></article>")
+        return tmp_path / "a.xml"
+
+    @pytest.fixture
+    def bad_file(self, tmp_path):
+        (tmp_path / "bad.xml").write_text("<article><title>T</article>")
+        return tmp_path / "bad.xml"
+
+
+@pytest.mark.parametrize(("name", "text", "found"), [
+    ("a.py", PYTHON, ["## days", "## class Policy", "### Policy.ask"]),
+    ("broken.py", "def days(:\n  pass\nclass Policy:\n  pass\n", ["## days", "## class Policy"]),
+    ("a.go", GO, ["## Days", "## type Policy struct", "## Ask"]),
+    ("a.java", JAVA, ["## class Policy", "### days"]),
+    ("a.ts", "export interface A {}\nexport const days = async (g: string) => 25\n", ["## interface A", "## days"]),
+    ("a.rs", "pub fn days() -> u32 { 25 }\nimpl Policy {\n    fn ask(&self) {}\n}\n", ["## days", "## impl Policy", "### ask"]),
+    ("a.sql", "CREATE TABLE leave (\n  days INT\n);\n", ["## create table leave"]),
+    ("a.sh", "#!/bin/sh\ndays() {\n  echo 25\n}\n", ["## days"]),
+    ("a.c", "#include <x.h>\n\nstatic int days(const char *g)\n{\n    return 25;\n}\n", ["## days"]),
+    ("plain.lua", "print(25)\n", []),
+])  # fmt: skip
+def test_definitions_are_sections(tmp_path, name, text, found):
+    made = load(CodeLoader(), tmp_path / name, text)
+    assert headings(made) == found
+    assert made.title == name
+
+
+def test_comments_and_decorators_belong_to_what_they_stand_above(tmp_path):
+    assert "## days\n\n````python\n@cached\ndef days" in load(CodeLoader(), tmp_path / "a.py", PYTHON).text
+    assert (
+        "## Days\n\n```go\n// Days returns them.\nfunc Days" in load(CodeLoader(), tmp_path / "a.go", GO).text
+    )
+    assert (
+        "### days\n\n```java\n    // The days.\n    public int"
+        in load(CodeLoader(), tmp_path / "a.java", JAVA).text
+    )
+
+
+LINES = st.sampled_from(
+    [
+        "def f():",
+        "    return 1",
+        "class A:",
+        "x = '''",
+        "# c",
+        "",
+        "\tif x:",
+        "```",
+        "func F() {",
+        "}",
+        "@d",
+        "é = 1",
+    ]
+)
+
+
+@given(st.lists(LINES, min_size=1, max_size=30), st.sampled_from([".py", ".go", ".java", ".c", ".sh"]))
+@settings(deadline=None, max_examples=60)
+def test_no_line_of_code_is_lost(tmp_path_factory, lines, suffix):
+    path = tmp_path_factory.mktemp("code") / f"a{suffix}"
+    try:
+        made = load(CodeLoader(), path, "\n".join(lines))
+    except DataError:
+        assert not "".join(lines).strip()
+        return
+    kept = [
+        made.text[block.start : block.end].split("\n")[1:-1] for block in blocks(made) if block.kind == "code"
+    ]
+    assert [line for part in kept for line in part if line.strip()] == [
+        line for line in lines if line.strip()
+    ]
+
+
+def test_notebooks_keep_text_code_and_what_was_printed(tmp_path):
+    cells = [
+        {"cell_type": "markdown", "source": ["# Leave\n", "text"]},
+        {
+            "cell_type": "code",
+            "source": "print(25)",
+            "outputs": [{"text": ["25\n"]}, {"data": {"image/png": "x"}}],
+        },
+        {"cell_type": "code", "source": "", "outputs": []},
+    ]
+    notebook = {"cells": cells, "metadata": {"kernelspec": {"language": "python"}}}
+    made = load(NotebookLoader(), tmp_path / "a.ipynb", json.dumps(notebook))
+    assert made.text == "# Leave\ntext\n\n```python\nprint(25)\n```\n\n```\n25\n```\n"
+    assert (made.title, made.metadata["language"]) == ("Leave", "python")
+
+
+def test_articles_books_and_data(tmp_path):
+    article = """<article><front><article-title>Ducks</article-title><contrib-group><contrib><name><surname>Wolf</surname>
+        <given-names>Ann</given-names></name></contrib></contrib-group><abstract><p>Short.</p></abstract></front><body><sec><label>1</label>
+        <title>Diet</title><p>They eat <italic>grain</italic>.</p><list><list-item><p>corn</p></list-item></list><table><tr><th>a</th>
+        <th>b</th></tr><tr><td colspan="2">c</td></tr></table></sec></body></article>"""
+    assert load(XmlLoader(), tmp_path / "a.xml", article).text == (
+        "# Ducks\n\nAnn Wolf\n\n## Abstract\n\nShort.\n\n## 1 Diet\n\nThey eat grain.\n\n- corn\n\n| a | b |\n| --- | --- |\n| c | c |\n"
+    )
+    data = (
+        '<rates><rate grade="L1"><limit>100</limit></rate><rate grade="L2"><limit>250</limit></rate></rates>'
+    )
+    assert (
+        load(XmlLoader(), tmp_path / "b.xml", data).text == "grade: L1\nlimit: 100\n\ngrade: L2\nlimit: 250\n"
+    )
+
+
+def test_entities_of_xml_are_not_resolved(tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("TOP SECRET")
+    page = f'<!DOCTYPE a [<!ENTITY e SYSTEM "file://{secret}">]><article><p>see &e; here</p></article>'
+    assert load(XmlLoader(), tmp_path / "a.xml", page).text == "see here\n"
+    laughs = "".join(f'<!ENTITY l{at} "{"&l%d;" % (at - 1) * 10}">' for at in range(1, 10))
+    with pytest.raises(DataError, match="not well-formed|no text"):
+        load(
+            XmlLoader(),
+            tmp_path / "b.xml",
+            f'<!DOCTYPE a [<!ENTITY l0 "ha">{laughs}]><article><p>&l9;</p></article>',
+        )
