@@ -54,6 +54,7 @@ class Gaps:
     failures: Mapping[str, tuple[str, ...]]
     proposals: tuple[Proposal, ...]
     left_out: Mapping[str, int]
+    root: Path
     file: Path
     readable: Path
     burnt: int = 0
@@ -80,15 +81,22 @@ class Gaps:
                 f"{self.burnt} questions were taken out of the measurement for good and are development questions now."
             )
         lines += [
-            f'Read {self.readable}, set "reviewed": true in {self.file} where you agree, then run: '
-            f"graft gaps --apply {self.file}",
+            f'Read {_here(self.readable)}, set "reviewed": true in {_here(self.file)} where you agree, then run:',
+            f"  graft gaps {_here(self.root)} --apply {_here(self.file)}",
             "Nothing has been changed yet.",
         ]
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
         """The documented form for scripts."""
-        return {**to_dict(self), "file": str(self.file), "readable": str(self.readable)}
+        paths = {name: str(getattr(self, name)) for name in ("root", "file", "readable")}
+        return {**to_dict(self), **paths}
+
+
+def _here(path: Path) -> str:
+    """Return a path as one would type it: relative where it lies below the working folder."""
+    full = path.resolve()
+    return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else str(full)
 
 
 def gaps(
@@ -125,7 +133,7 @@ def gaps(
     failures = causes(questions, scores, parts.gold.document_lengths())
     proposals, left_out = _proposals(parts, name, questions, rows, failures)
     readable = write_proposals(file, proposals)
-    return Gaps(name, len(questions), failures, proposals, left_out, file, readable, burnt)
+    return Gaps(name, len(questions), failures, proposals, left_out, parts.root, file, readable, burnt)
 
 
 def _in_question(parts: Parts) -> str:
