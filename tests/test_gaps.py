@@ -151,6 +151,17 @@ def test_failures_become_proposals_by_the_stage_that_broke(project: Path) -> Non
     assert found["d3"].output == "I don't know."
 
 
+def test_a_missing_document_is_asked_for_once(project: Path) -> None:
+    rows = [{"id": f"d{n}", "question": f"What is the code of gate {n}?", "answers": [str(n)],
+             "evidence": [{"document": "gates.md"}]} for n in (6, 7)]  # fmt: skip
+    jsonl(project / "questions-dev.jsonl", rows)
+    [made] = Project(project).gaps(variant="rag").proposals
+    assert (made.path, made.question) == ("gates.md", "d6")
+    assert made.notes[-1] == (
+        "2 development questions call for it: What is the code of gate 6? / What is the code of gate 7?"
+    )
+
+
 def test_a_draft_that_breaks_the_contract_of_its_question_says_so(project: Path) -> None:
     row = {"id": "d4", "question": "Who won the cup in 1999?", "answers": [], "answerable": False,
            "format": {"regex": "Answer: .*"}}  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,23 @@ def _proposals(
                 found.append(_example(parts, question, form, examples_near, common))
             else:
                 found.append(_document(question, indexed, common))
-    return tuple(found), dict(Counter(forbidden.values()))
+    return _once_a_document(found), dict(Counter(forbidden.values()))
+
+
+def _once_a_document(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
+    """Return the proposals with one for each document that is missing; it names all questions that call for it."""
+    asking: dict[str, list[str]] = {}
+    for proposal in proposals:
+        if proposal.kind == "document":
+            asking.setdefault(proposal.path, []).append(proposal.messages[-1].content)
+    kept = []
+    for proposal in proposals:
+        if proposal.kind != "document":
+            kept.append(proposal)
+        elif asked := asking.pop(proposal.path, None):
+            note = f"{len(asked)} development questions call for it: {' / '.join(asked)}"
+            kept.append(replace(proposal, notes=(*proposal.notes, note)))
+    return tuple(kept)
 
 
 def _forbidden(parts: Parts, failing: Sequence[Question]) -> dict[str, str]:
