@@ -18,6 +18,7 @@ import argparse
 import gzip
 import json
 import random
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -230,31 +231,42 @@ def main() -> None:
             made = arms(store, embedder, None, options.rerank)["dense"]()
             print(f"| {name} | {thresholds(options.data, SETS[name], made)} |", flush=True)
         return
-    print("| set | questions | search | nDCG@10 | recall@5 | nDCG@10 over the better part |")
-    print("|---|---:|---|---:|---:|---:|")
+    rows = []
     for name in options.sets:
         store = indexed(options.data, SETS[name], name, options, embedder)
         asked = questions(options.data, SETS[name], options.split)
         if options.misspell:
             rng = random.Random(SEED)
             asked = [replace(one, text=misspelt(one.text, rng)) for one in asked]
-        parts: dict[str, list[float]] = {}
-        for arm, make in arms(store, embedder, reranker, options.rerank).items():
-            if arm not in options.arms:
-                continue
-            gains, recalls = measured(make(), asked)
-            better = max(parts.values(), key=sum) if parts and arm not in {"bm25", "dense"} else None
-            if arm in {"bm25", "dense"}:
-                parts[arm] = gains
-            over = cell(paired_difference(gains, better, seed=SEED)) if better is not None else ""
-            row = (
-                name,
-                len(asked),
-                arm,
-                *(cell(mean_interval(one, seed=SEED)) for one in (gains, recalls)),
-                over,
-            )
-            print(f"| {' | '.join(map(str, row))} |", flush=True)
+        ways = arms(store, embedder, reranker, options.rerank)
+        rows.append(
+            (name, {arm: measured(make(), asked) for arm, make in ways.items() if arm in options.arms})
+        )
+        print(f"{name}: done", file=sys.stderr, flush=True)
+    for place, title in enumerate(("nDCG@10", "recall@5")):
+        column = {name: {arm: both[place] for arm, both in scores.items()} for name, scores in rows}
+        print(table(title, column, over=place == 0))
+
+
+def table(title: str, found: Mapping[str, Mapping[str, list[float]]], *, over: bool) -> str:
+    """Return a Markdown table: sets down, ways to search across; means in percent with their intervals, and, for `over`,
+    what hybrid has over the better of dense and BM25."""
+    ways = list(next(iter(found.values())))
+    parts = [way for way in ("bm25", "dense") if way in ways]
+    over = over and len(parts) == 2 and "hybrid" in ways
+    head = ["set", "questions", *ways, *(["hybrid over the better part"] if over else [])]
+    lines = [f"**{title}**", "", f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
+    for name, scores in found.items():
+        cells = [
+            name,
+            str(len(scores[ways[0]])),
+            *(cell(mean_interval(scores[way], seed=SEED)) for way in ways),
+        ]
+        if over:
+            better = max((scores[way] for way in parts), key=sum)
+            cells.append(cell(paired_difference(scores["hybrid"], better, seed=SEED)))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":
