@@ -1,7 +1,10 @@
 """Labelling: the draw, the file, the forms, and what labels make of a comparison."""
 
+import contextlib
 import json
 import shutil
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -499,3 +502,26 @@ def test_bad_labels_are_refused(served, body, status):
     assert answer.status_code == status
     assert "error" in answer.json()
     assert desk.done == 0
+
+
+def test_the_command_serves_the_page_until_it_is_interrupted(original, tmp_path):
+    """A real process: its address is printed, a label that was sent is on disk after Ctrl-C, and the report follows."""
+    root = shutil.copytree(original, tmp_path / "project")
+    command = [sys.executable, "-m", "graft", "label", str(root), "-n", "6", "--web"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().split()[-1]
+        url, _, key = address.partition("/#key=")
+        headers = {"Authorization": f"Bearer {key}"}
+        for _ in range(200):
+            with contextlib.suppress(httpx.TransportError):
+                sheets = httpx.get(f"{url}/sheets", headers=headers).json()["sheets"]
+                break
+            time.sleep(0.05)
+        body = {"item": sheets[0]["item"], "verdict": "unsure", "supported": ""}
+        assert httpx.post(f"{url}/labels", headers=headers, json=body).status_code == 200
+        assert "Labelled by me: 1 of 6" in httpx.get(f"{url}/summary", headers=headers).json()["text"]
+        process.send_signal(signal.SIGINT)
+        told, errors = process.communicate(timeout=30)
+    assert "Labelled by me: 1 of 6 answers drawn" in told, errors
+    assert "1 of 6 labelled, kept in" in errors
+    assert "Traceback" not in errors

@@ -5,12 +5,14 @@ Knows a desk that hands out sheets and takes labels; nothing of variants (the pa
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from graft.errors import GraftError
 from graft.server import page
+from graft.server.run import listen
 
 HTML = page.load("label.html")
 HEADERS = page.headers(HTML)
@@ -50,6 +53,17 @@ def create_label_app(desk: Desk, *, key: str, summary: Callable[[], str]) -> Fas
     app.include_router(_work(desk, key, summary))
     app.add_exception_handler(HTTPException, _told)
     return app
+
+
+def run_label_app(app: FastAPI, *, port: int, listening: Callable[[str], None]) -> None:
+    """Serve on loopback until interrupted; `listening` gets the address once it is known. Port 0 takes a free one."""
+    with listen("127.0.0.1", port) as socket:
+        listening(f"http://127.0.0.1:{socket.getsockname()[1]}")
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[socket])
 
 
 def _work(desk: Desk, key: str, summary: Callable[[], str]) -> APIRouter:
