@@ -158,7 +158,7 @@ def test_a_missing_document_is_asked_for_once(project: Path) -> None:
     [made] = Project(project).gaps(variant="rag").proposals
     assert (made.path, made.question) == ("gates.md", "d6")
     assert made.notes[-1] == (
-        "2 development questions call for it: What is the code of gate 6? / What is the code of gate 7?"
+        "Development questions that call for it (2): What is the code of gate 6? / What is the code of gate 7?"
     )
 
 

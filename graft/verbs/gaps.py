@@ -207,7 +207,7 @@ def _once_a_document(proposals: Sequence[Proposal]) -> tuple[Proposal, ...]:
         if proposal.kind != "document":
             kept.append(proposal)
         elif asked := asking.pop(proposal.path, None):
-            note = f"{len(asked)} development questions call for it: {' / '.join(asked)}"
+            note = f"Development questions that call for it ({len(asked)}): {' / '.join(asked)}"
             kept.append(replace(proposal, notes=(*proposal.notes, note)))
     return tuple(kept)
 
