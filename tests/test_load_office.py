@@ -178,10 +178,10 @@ def test_slides_are_pages_with_title_list_table_and_notes(tmp_path):
         PptxLoader(), slides(tmp_path / "a.pptx", first, shape("Second", "title"), notes="Say hello.")
     )
     assert made.text == (
-        "## Annual leave\n\n- passport\n- ticket\n\nleft\n\nright\n\n| Grade | Limit |\n| --- | --- |\n| L1 | 100 |\n\n"
-        "### Notes\n\nSay hello.\n\n## Second\n\n"
+        "# Annual leave\n\n- passport\n- ticket\n\nleft\n\nright\n\n| Grade | Limit |\n| --- | --- |\n| L1 | 100 |\n\n"
+        "## Notes\n\nSay hello.\n\n# Second\n\n"
     )
-    assert [made.text[at : at + 9] for at in made.pages] == ["## Annual", "## Second"]
+    assert [made.text[at : at + 8] for at in made.pages] == ["# Annual", "# Second"]
     assert (made.title, made.metadata) == ("Annual leave", {"type": ".pptx", "slides": 2})
 
 
@@ -196,8 +196,8 @@ def test_sheets_are_tables_with_values_as_they_are_shown(tmp_path):
     sheet.merge_cells("A1:C1")
     for row in (
         ["Grade", "Share", "From"],
-        ["L1", 0.125, dt.datetime(2024, 5, 1)],
-        ["L2", 1, dt.datetime(2024, 6, 1, 9, 30)],
+        ["L1", 0.125, dt.datetime.fromisoformat("2024-05-01")],
+        ["L2", 1, dt.datetime.fromisoformat("2024-06-01 09:30")],
     ):
         sheet.append(row)
     sheet["B3"].number_format = sheet["B4"].number_format = "0.0%"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import mutations
 import openpyxl
@@ -214,8 +215,8 @@ def test_plain_text_is_known_by_its_bytes(tmp_path):
         path.write_bytes(data)
         assert is_plain(path) is plain
     assert not is_plain(tmp_path / "missing")
+    path.write_bytes(b"\x7fELF")
     with pytest.raises(DataError, match="a program"):
-        path.write_bytes(b"\x7fELF")
         content_suffix({".txt": TextLoader()}, path)
 
 
@@ -248,13 +249,10 @@ def test_fifty_damaged_files_of_every_kind(tmp_path, samples):
 @pytest.mark.slow
 def test_a_thousand_damaged_files_of_every_kind(tmp_path, samples):
     """No file is lost, none outlives the limits; `python tests/mutations.py` does the same with larger, real files."""
-    shared = os.environ.get("GRAFT_SHARED_DATA", "../shared/data")
-    folder = os.path.join(shared, "documents", "files")
-    if os.path.isdir(folder):
-        draw = random.Random(0)
-        for name in draw.sample(sorted(os.listdir(folder)), 6):
-            with open(os.path.join(folder, name), "rb") as handle:
-                samples = {**samples, name: handle.read()}
+    folder = Path(os.environ.get("GRAFT_SHARED_DATA", "../shared/data")) / "documents" / "files"
+    if folder.is_dir():
+        chosen = random.Random(0).sample(sorted(folder.iterdir()), 6)
+        samples = {**samples, **{path.name: path.read_bytes() for path in chosen}}
     for name, data in mutations.mutated(samples, 1000, seed=11):
         (tmp_path / name).write_bytes(data or b" ")
     counts, reasons = mutations.outcomes(tmp_path, Limits(seconds=30, memory_mb=1024))

@@ -44,10 +44,11 @@ class PptxLoader:
             slides = [_slide(archive, name) for name in _slides(archive)]
             named = properties(archive)
         text, offsets = "", []
-        for _, blocks in slides:
+        for number, (heading, blocks) in enumerate(slides, start=1):
             offsets.append(len(text))
-            text += "".join(f"{block}\n\n" for block in blocks)
-        if not text.strip():
+            # A heading on every slide: one without would seem to go on with the slide before.
+            text += "".join(f"{block}\n\n" for block in [f"# {heading or f'Slide {number}'}", *blocks])
+        if not any(heading or blocks for heading, blocks in slides):
             raise DataError(
                 f"{path}: {len(slides)} slides without text.", "Slides that are pictures cannot be read."
             )
@@ -94,8 +95,8 @@ def _slide(archive: Archive, name: str) -> tuple[str, list[str]]:
     ]
     said = [block for target in notes for block in _notes(archive, target)]
     if said:
-        blocks += ["### Notes", *said]
-    return title, [f"## {title}", *blocks] if title else blocks
+        blocks += ["## Notes", *said]
+    return title, blocks
 
 
 def _notes(archive: Archive, name: str) -> list[str]:

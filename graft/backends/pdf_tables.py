@@ -1,57 +1,32 @@
-"""Pieces of a PDF page → rows, and tables found among them: by ruled lines, or by columns that line up.
+"""Rows of a PDF page → tables: found by ruled lines, or by columns that line up.
 
-Numbers decide, no model: a run of rows whose pieces stand in common columns is a table, unless its cells read like
-lines of prose; then it is text in columns, and the columns are read one after the other. Knows nothing of fonts.
+No model decides: a run of rows whose pieces stand in common columns is a table, unless its cells read like lines of
+prose; then it is text in columns, and the columns are read one after the other. Knows nothing of fonts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from graft.backends.load_table import pipe_table
 from graft.backends.pdf_grids import grids
 from graft.backends.pdf_page import Page, Piece
+from graft.backends.pdf_rows import (
+    NUMERIC,
+    Row,
+    column_by_column,
+    columns_of,
+    place,
+    reads_like_prose,
+    rows_of,
+)
 
-# Signs that stand apart from the number they belong to.
-_BEFORE = re.compile(r"[$€£¥(+−–-]{1,2}$")
-_BEHIND = re.compile(r"[)%]{1,2}$")
-_NUMERIC = re.compile(r"[$€£¥]?\s*[(+−–—-]?\s*[$€£¥]?\s*\d[\d.,' ]*\s*[)%]*$|[—–-]$|n/?a$", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _MAX_SINGLES = 3  # rows of one piece in the middle of a table: section names, labels of two lines
 _MIN_ROWS = 3
-_MAX_COLUMNS = 60
-_SAMPLE = 200  # rows that are looked at to see whether columns line up: each is compared with each
 _SENTENCE = 100  # characters: no cell of a table without lines is as long on one line
-_PROSE = 30  # mean characters of a cell behind the first column; beyond it the cells are lines of text
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Pieces side by side, from left to right."""
-
-    pieces: tuple[Piece, ...]
-
-    @property
-    def top(self) -> float:
-        """The upper edge."""
-        return max(piece.top for piece in self.pieces)
-
-    @property
-    def bottom(self) -> float:
-        """The lower edge."""
-        return min(piece.bottom for piece in self.pieces)
-
-    @property
-    def left(self) -> float:
-        """The left edge."""
-        return self.pieces[0].left
-
-    @property
-    def right(self) -> float:
-        """The right edge."""
-        return max(piece.right for piece in self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,32 +49,10 @@ def laid_out(page: Page) -> list[Row | Table]:
             loose.append(piece)
         elif number not in done:  # a table stands where its first piece stood
             done.add(number)
-            made += _aligned(_rows(loose))
+            made += _aligned(rows_of(loose))
             loose = []
             made.append(Table(ruled[number][0]))
-    return made + _aligned(_rows(loose))
-
-
-def _rows(pieces: Sequence[Piece]) -> list[Row]:
-    """Join the pieces that follow each other on one line; signs join their number."""
-    rows: list[list[Piece]] = []
-    for piece in pieces:
-        last = rows[-1][-1] if rows else None
-        overlap = min(last.top, piece.top) - max(last.bottom, piece.bottom) if last is not None else 0.0
-        beside = last is not None and overlap > 0.5 * min(last.top - last.bottom, piece.top - piece.bottom)
-        if last is None or not beside or piece.left < last.right - 1:
-            rows.append([piece])
-        elif (_BEFORE.match(last.text) and _NUMERIC.match(piece.text)) or _BEHIND.match(piece.text):
-            space = "" if _BEHIND.match(piece.text) else " "
-            rows[-1][-1] = _joined(last, piece, space)
-        else:
-            rows[-1].append(piece)
-    return [Row(tuple(row)) for row in rows]
-
-
-def _joined(a: Piece, b: Piece, between: str) -> Piece:
-    text = f"{a.text}{between if a.text not in '$€£¥(' else ''}{b.text}"
-    return Piece(text, a.left, b.right, min(a.bottom, b.bottom), max(a.top, b.top), b.size, b.bold)
+    return made + _aligned(rows_of(loose))
 
 
 def _aligned(rows: Sequence[Row]) -> list[Row | Table]:
@@ -108,15 +61,15 @@ def _aligned(rows: Sequence[Row]) -> list[Row | Table]:
     at = 0
     while at < len(rows):
         end = _run(rows, at)
-        columns = _columns(rows[at:end]) if end - at >= _MIN_ROWS else []
+        columns = columns_of(rows[at:end]) if end - at >= _MIN_ROWS else []
         if (
             len(columns) < 2
         ):  # a table may begin further down; trying at every row would take the square of them
             step = max(1, (end - at) // 4)
             made += rows[at : at + step]
             at += step
-        elif _prose(rows[at:end], columns):
-            made += _unmixed(rows[at:end], columns)
+        elif reads_like_prose(rows[at:end], columns):
+            made += column_by_column(rows[at:end], columns)
             at = end
         else:
             made, names = _names(made, rows[at], columns)
@@ -148,94 +101,25 @@ def _run(rows: Sequence[Row], start: int) -> int:
     return end if several >= _MIN_ROWS else start
 
 
-def _columns(rows: Sequence[Row]) -> list[tuple[float, float]]:
-    """Return the columns (left, right) in which the pieces of most rows stand, or nothing.
-
-    Narrow pieces first: a piece that overlaps two known columns spans them and makes none.
-    """
-    pieces = sorted(
-        (piece for row in rows if len(row.pieces) >= 2 for piece in row.pieces),
-        key=lambda piece: piece.right - piece.left,
-    )
-    found: list[list[float]] = []
-    for piece in pieces:
-        hit = [column for column in found if min(column[1], piece.right) - max(column[0], piece.left) > 1]
-        if not hit:
-            found.append([piece.left, piece.right])
-        elif len(hit) == 1:
-            hit[0][:] = [min(hit[0][0], piece.left), max(hit[0][1], piece.right)]
-    if len(found) > _MAX_COLUMNS:
-        return []
-    found.sort()
-    columns = [(left, right) for left, right in found]
-    several = [row for row in rows if len(row.pieces) >= 2]
-    used = [
-        sum(_place(piece, columns) == (at, at) for row in several for piece in row.pieces)
-        for at in range(len(columns))
-    ]
-    columns = [
-        column for column, count in zip(columns, used, strict=True) if count >= max(2, 0.1 * len(several))
-    ]
-    if len(columns) < 2 or not _lined_up(several, columns):
-        return []
-    return columns
-
-
-def _lined_up(rows: Sequence[Row], columns: Sequence[tuple[float, float]]) -> bool:
-    """Whether the pieces of a column begin or end at one place, as cells do and words of justified prose do not."""
-    rows = rows[:_SAMPLE]
-    good, total = 0, sum(len(row.pieces) for row in rows)
-    for at in range(len(columns)):
-        inside = [piece for row in rows for piece in row.pieces if _place(piece, columns) == (at, at)]
-        edges = [[piece.left for piece in inside], [piece.right for piece in inside],
-                 [(piece.left + piece.right) / 2 for piece in inside]]  # fmt: skip
-        good += max(
-            (max(sum(abs(edge - other) < 3 for other in some) for edge in some) for some in edges if some),
-            default=0,
-        )
-    return good >= 0.66 * total
-
-
-def _place(piece: Piece, columns: Sequence[tuple[float, float]]) -> tuple[int, int]:
-    """Return the first and the last column that a piece covers; the nearest one when it covers none."""
-    hit = [
-        at for at, (left, right) in enumerate(columns) if min(right, piece.right) - max(left, piece.left) > 1
-    ]
-    if hit:
-        return hit[0], hit[-1]
-    middle = (piece.left + piece.right) / 2
-    nearest = min(range(len(columns)), key=lambda at: abs(sum(columns[at]) / 2 - middle))
-    return nearest, nearest
-
-
-def _prose(rows: Sequence[Row], columns: Sequence[tuple[float, float]]) -> bool:
-    """Whether what stands side by side is text in columns rather than cells."""
-    behind = [piece for row in rows if len(row.pieces) >= 2 for piece in row.pieces[1:]]
-    long = sum(len(piece.text) for piece in behind) > _PROSE * len(behind)
-    widths = [right - left for left, right in columns]
-    filled = sum(piece.right - piece.left > 0.75 * widths[_place(piece, columns)[0]] for piece in behind)
-    return len(columns) <= 3 and long and filled >= 0.6 * len(behind)
-
-
-def _unmixed(rows: Sequence[Row], columns: Sequence[tuple[float, float]]) -> Iterator[Row]:
-    """Yield the lines of each column from top to bottom, one column after the other."""
-    for at in range(len(columns)):
-        for row in rows:
-            inside = tuple(piece for piece in row.pieces if _place(piece, columns)[0] == at)
-            if inside:
-                yield Row(inside)
-
-
 def _names(
     made: Sequence[Row | Table], first: Row, columns: Sequence[tuple[float, float]]
 ) -> tuple[list[Row | Table], list[Row]]:
-    """Split off the name of a table's first section ("Net sales:"), which stands alone above its rows."""
-    row = made[-1] if made else None
-    if isinstance(row, Row) and len(row.pieces) == 1 and row.pieces[0].text.endswith(":"):
+    """Split off the names of a table's first sections ("ASSETS:", "Net sales:"), which stand alone above its rows."""
+    rest = list(made)
+    names: list[Row] = []
+    while (
+        rest
+        and isinstance(row := rest[-1], Row)
+        and len(row.pieces) == 1
+        and row.pieces[0].text.endswith(":")
+    ):
         height = max(row.top - row.bottom, 1.0)
-        if abs(row.left - columns[0][0]) < 2 * height and 0 < row.bottom - first.bottom < 2.5 * height:
-            return list(made[:-1]), [row]
-    return list(made), []
+        below = (names or [first])[0]
+        if not (row.left < columns[-1][1] and 0 < row.bottom - below.bottom < 2.5 * height):
+            break
+        names.insert(0, row)
+        rest.pop()
+    return rest, names
 
 
 def _header(
@@ -280,9 +164,9 @@ def _table(rows: Sequence[Row], columns: Sequence[tuple[float, float]], heads: i
             else [part for piece in row.pieces for part in _parted(piece, columns)]
         )
         for piece in parted:
-            first, last = _place(piece, columns)
+            first, last = (0, 0) if len(grid) >= heads and _names_section(row) else place(piece, columns)
             # A header over several columns is repeated in each.
-            spans = len(grid) < heads or _place(row.pieces[0], columns)[0] > 0
+            spans = len(grid) < heads or place(row.pieces[0], columns)[0] > 0
             for at in range(first, last + 1 if spans and first > 0 else first + 1):
                 cells[at] = f"{cells[at]} {piece.text}".strip()
         grid.append(cells)
@@ -294,12 +178,22 @@ def _table(rows: Sequence[Row], columns: Sequence[tuple[float, float]], heads: i
     return pipe_table(_labels_joined(grid))
 
 
+def _names_section(row: Row) -> bool:
+    """Whether a row is the name of a part of its table, which is often set in the middle: "ASSETS:"."""
+    text = row.pieces[0].text
+    return (
+        len(row.pieces) == 1
+        and (text.endswith(":") or text.isupper() or row.pieces[0].bold)
+        and not NUMERIC.match(text)
+    )
+
+
 def _parted(piece: Piece, columns: Sequence[tuple[float, float]]) -> list[Piece]:
     """Cut a piece that runs over several columns where a word begins, or the rest ends, at a column's edge.
 
     Cells are set apart by less than a letter's height where one is nearly as wide as its column.
     """
-    first, last = _place(piece, columns)
+    first, last = place(piece, columns)
     if first == last:
         return [piece]
     left, right = columns[first + 1]
@@ -318,7 +212,7 @@ def _parted(piece: Piece, columns: Sequence[tuple[float, float]]) -> list[Piece]
 
 def _names_columns(row: Sequence[str]) -> bool:
     """Whether a row at the top of a table goes on with its header: no label but a unit, and no numbers but years."""
-    numbers = [cell for cell in row if _NUMERIC.match(cell) and not _YEAR.fullmatch(cell)]
+    numbers = [cell for cell in row if NUMERIC.match(cell) and not _YEAR.fullmatch(cell)]
     return (not row[0] or row[0].startswith("(")) and not numbers and any(row)
 
 
@@ -335,7 +229,7 @@ def _labels_joined(grid: Sequence[Sequence[str]]) -> list[list[str]]:
             and number > 0
             and not row[0]
             and any(row)
-            and not any(map(_NUMERIC.match, filter(None, row)))
+            and not any(map(NUMERIC.match, filter(None, row)))
         )
         if last is not None and (label_goes_on or cell_goes_on):
             made[-1] = [f"{above} {below}".strip() for above, below in zip(last, row, strict=True)]

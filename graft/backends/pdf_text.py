@@ -194,8 +194,13 @@ def _right_edge(lines: Sequence[_Line], at: int) -> float:
 def _mark(line: _Line, levels: dict[tuple[float, bool], str]) -> str:
     """Return the heading mark of a line, or nothing: long lines and sentences are text whatever their font."""
     mark = levels.get((line.size, line.bold), "")
+    # What begins in lower case goes on with the line above it.
+    goes_on = line.text[:1].islower() and len(line.text) > 20
     if mark and (
-        len(line.text) > 120 or not any(c.isalpha() for c in line.text) or line.text.endswith((".", ";", ","))
+        len(line.text) > 120
+        or goes_on
+        or not any(c.isalpha() for c in line.text)
+        or line.text.endswith((".", ";", ","))
     ):
         return ""
     return mark
