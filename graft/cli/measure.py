@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -140,7 +141,7 @@ def label(
     if not report:
         desk = project.label(items, annotator=annotator, fresh=fresh)
         if web:
-            project.label_page(desk, port=port, announce=print)
+            project.label_page(desk, port=port, announce=partial(print, flush=True))
         else:
             from graft.cli.label_form import label_in_terminal
 
