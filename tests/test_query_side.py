@@ -202,7 +202,7 @@ def test_feedback_takes_the_words_that_set_the_first_hits_apart():
     first = ["holiday allowance of staff", "holiday allowance in days"]
     rest = ["the printer of staff", "in days the room", "the desk", "staff in the room"]
     wording = feedback("leave", hits_of(*first, *rest), first=2, terms=2)
-    assert wording == Wording("leave allowance holiday", "feedback", lists=frozenset({"bm25"}))
+    assert wording == Wording("leave allowance holiday", "feedback", lists=frozenset({"bm25"}), weight=0.5)
     assert feedback("leave", hits_of(*first), first=2) is None
     assert feedback("leave", hits_of("a b", "c d", "e f"), first=2) is None  # no word of both
 

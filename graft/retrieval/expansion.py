@@ -119,4 +119,7 @@ def feedback(question: str, hits: Sequence[Hit], *, first: int = 5, terms: int =
         if word not in asked and len(word) > 1 and spread[word] > 1
     }
     best = sorted((word for word in gains if gains[word] > 0), key=lambda word: (-gains[word], word))[:terms]
-    return Wording(f"{question} {' '.join(best)}", "feedback", lists=frozenset({"bm25"})) if best else None
+    if not best:
+        return None
+    # Half a list's weight: what the hits suggest was not asked.
+    return Wording(f"{question} {' '.join(best)}", "feedback", lists=frozenset({"bm25"}), weight=0.5)
