@@ -339,6 +339,7 @@ def test_examples_stay_only_when_answers_get_better(
     assert len(lines) == (2 if kept else 1)
     assert (gates / ".graft/adapters/hybrid.json").exists() is kept
     if kept:
+        assert "But worse: wrong" in turn.verdict, "every figure rose, and of wrong answers fewer are better"
         assert json.loads(lines[1]) == {
             "id": "gap-1-d1", "input": "Where?", "output": "There.", "documents": ["leave.md"]}  # fmt: skip
 

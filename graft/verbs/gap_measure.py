@@ -96,4 +96,5 @@ def verdict(parts: Parts, metric: str, found: Sequence[Change]) -> tuple[bool, s
     margin = parts.config.decision.margin
     if metric != UTILITY and worth.difference is not None and worth.difference < -margin:
         return False, f"What the answers are worth fell by more than {margin:g}: {told(worth)}."
-    return True, ""
+    worse = [change.metric for change in found[1:] if change.verdict == "worse"]
+    return True, f"But worse: {', '.join(worse)}; see below." if worse else ""

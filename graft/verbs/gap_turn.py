@@ -125,7 +125,7 @@ def _apply(parts: Parts, file: Path, metric: str, progress: Progress) -> Turn:
         found = turn_changes(parts, metric, old, new, questions, number)
         kept, reason = verdict(parts, metric, found)
         if kept and examples:
-            reason = _left_out(parts, after)
+            reason = f"{reason} {_left_out(parts, after)}".strip()
             write_text(parts.root / parts.config.tuning.examples, text)
             write_json(parts.workspace.adapter_pointer(after), {"key": key})
         if kept:
