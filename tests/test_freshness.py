@@ -257,7 +257,11 @@ def follow_and_kill(
     fresh = project(tmp_path / "fresh", embedder)
     shutil.copytree(root / "documents", fresh / "documents")
     Project(fresh).sync()
-    assert contents(root) == contents(fresh)
+    followed, built = contents(root), contents(fresh)
+    for one, other in zip(followed.pop("dense"), built.pop("dense"), strict=True):
+        # A model's vectors depend a little on the batch a text was in (4e-4 for MiniLM); hashed ones do not.
+        assert dict(one) == pytest.approx(dict(other), abs=0 if embedder == "hashing" else 2e-3)
+    assert followed == built
     assert keeper.kills == kills + 1
     return keeper
 

