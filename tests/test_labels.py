@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -508,7 +509,10 @@ def test_the_command_serves_the_page_until_it_is_interrupted(original, tmp_path)
     """A real process: its address is printed, a label that was sent is on disk after Ctrl-C, and the report follows."""
     root = shutil.copytree(original, tmp_path / "project")
     command = [sys.executable, "-m", "graft", "label", str(root), "-n", "6", "--web"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=buffered
+    ) as process:
         address = process.stdout.readline().split()[-1]
         url, _, key = address.partition("/#key=")
         headers = {"Authorization": f"Bearer {key}"}
