@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from scripted_endpoint import material, scripted, verdicts
 
 from graft import plugins
-from graft.errors import BackendError
+from graft.errors import BackendError, WorkspaceError
 from graft.evaluation.judge import NOT_ASKED, SPLIT, UNREAD, Judge, Verdict, either_order
 from graft.evaluation.judge_family import family
 from graft.evaluation.judge_rows import IN_CONTEXT, IN_EVIDENCE, judge_rows
@@ -201,6 +201,12 @@ def test_a_torn_last_line_of_the_file_is_no_loss(tmp_path):
         (tmp_path / "j").write_bytes(whole + b'{"key": "x", "rep')
         assert asking(script, tmp_path / "j", ask=False).judge([TASK])[0] == [Verdict(("correct",), 1.0)]
     assert (tmp_path / "j").read_bytes() == whole
+
+
+def test_a_spoilt_file_of_replies_is_one_error(tmp_path):
+    (tmp_path / "j").write_text('{"key": "a"}\n', encoding="utf-8")
+    with scripted(lambda _: verdicts("correct")) as script, pytest.raises(WorkspaceError, match="Delete it"):
+        asking(script, tmp_path / "j")
 
 
 # --- pairs -------------------------------------------------------------------------------------------------------------

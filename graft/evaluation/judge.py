@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from graft.errors import BackendError
+from graft.errors import BackendError, WorkspaceError
 from graft.evaluation.judge_rubrics import Rubric, Task, read_reply, repair
 from graft.protocols import Generator, Progress
 from graft.types import Generation, Message, Usage, content_hash
@@ -75,7 +75,7 @@ class Judge:
         self._temperature = temperature
         self._count = votes
         self._ask = ask
-        self._known: dict[str, str] = {line["key"]: line["reply"] for line in read_lines(cache)}
+        self._known = _kept(cache)
         self._failures_in_a_row = 0
 
     def judge(
@@ -179,6 +179,16 @@ class Judge:
         prompt = [part for message in task.messages for part in (message.role, message.content)]
         decoding = f"{self._max_tokens} {self._temperature} {vote}"
         return content_hash("judge", "1", self._generator.fingerprint, decoding, *prompt)
+
+
+def _kept(cache: Path) -> dict[str, str]:
+    """Return key → reply of the file of replies."""
+    try:
+        return {line["key"]: line["reply"] for line in read_lines(cache)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(
+            f"{cache} cannot be read ({error}).", "Delete it: the judge is asked again for what it held."
+        ) from error
 
 
 @dataclass(slots=True)
