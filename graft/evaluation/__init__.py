@@ -5,6 +5,8 @@ run                          every question put to one system; resumable; latenc
 metrics                      the catalogue, and `score`
 metrics_answers, metrics_evidence, metrics_usage   the metrics with their cards
 cards                        what a metric is
-correctness, groundedness, citations, relevance, retrieval_metrics   what they rest on: plain values in, numbers out
+correctness, longform, groundedness, citations, relevance, retrieval_metrics, recital   what they rest on
+judge_rubrics, judge, judge_rows, judge_metrics   a judge's verdicts: asked, voted, kept, and as metrics of their own
+labels_draw, labels, labels_scores   what people say of a drawn sample of answers
 text, figures, abstention    reading what an answer says
 """
