@@ -62,6 +62,7 @@ class EmbedderTrainer:
             raise DataError(f"{len(rows)} training rows are too few for an embedder.",
                             "Give examples that name the documents they rest on.")  # fmt: skip
         start = train_ranking.start_folder(options.start)
+        train_ranking.hush()
         tokenizer = AutoTokenizer.from_pretrained(start)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -48,7 +48,6 @@ class RerankerTrainer:
         has a negative."""
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
-        from transformers.utils import logging
 
         from graft.backends import train_ranking
 
@@ -61,7 +60,7 @@ class RerankerTrainer:
                 "No training row has a negative passage.", "Give more documents, or more examples."
             )
         start = train_ranking.start_folder(options.start)
-        logging.set_verbosity_error()  # the classifier's head is new, which transformers would warn about
+        train_ranking.hush()
         tokenizer = AutoTokenizer.from_pretrained(start)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
