@@ -143,9 +143,9 @@ def test_a_reader_that_followed_every_commit_answers_like_a_fresh_one(tmp_path, 
     rng, options = random.Random(5), LanceStore.Options(vectors=vectors)
     writer, reader = LanceStore(tmp_path, options), LanceStore(tmp_path, options)
     query = HashingEmbedder().encode(["w1 w2 w3"])[0]
-    for step in range(40):
+    for step in range(24):
         texts = [" ".join(rng.choices(WORDS, k=rng.randint(1, 8))) for _ in range(rng.randint(0, 4))]
-        put(writer, f"d{rng.randint(0, 12)}", f"v{step}", texts)
+        put(writer, f"d{rng.randint(0, 9)}", f"v{step}", texts)
         if step % 5 == 4:
             writer.optimize()
         if step % 3 == 0:

@@ -145,9 +145,8 @@ class Snapshot:
 
     def nearest(self, query: Vector, k: int, where: Filter | None) -> Hits:
         """Return at most `k` chunks by descending inner product; equal ones by id."""
-        dimension = dimension_of(self.table.schema)
-        if dimension != len(query):
-            message = f"The index holds vectors of length {dimension}, the query's has {len(query)}."
+        if self.dimension != len(query):
+            message = f"The index holds vectors of length {self.dimension}, the query's has {len(query)}."
             raise Mismatch(message, "It was built with another embedder: run graft build.")
         allowed = self._allowed(where)
         if not self._any(allowed):
@@ -163,6 +162,11 @@ class Snapshot:
         """Return where the nearest rows lie on disk: what `nearest` finds, for measuring it."""
         assert self.vectors is not None
         return self.addresses[self.vectors.search(query, k, self.live, self._source)[0]]
+
+    @cached_property
+    def dimension(self) -> int:
+        """Length of the vectors. Kept: each look at a table's schema wakes another thread."""
+        return dimension_of(self.table.schema)
 
     @cached_property
     def _by_address(self) -> tuple[Rows, Addresses]:
@@ -193,14 +197,18 @@ class Snapshot:
         order = np.argsort(self.addresses[rows])
         wanted = self.addresses[rows][order].tolist()
         found = self.table.take_row_ids(wanted).select(["vector"]).to_arrow().combine_chunks()
-        vectors = np.empty((len(rows), dimension_of(self.table.schema)), dtype=np.float32)
+        vectors = np.empty((len(rows), self.dimension), dtype=np.float32)
         vectors[order] = vectors_in(found.to_batches()[0])
         return vectors
 
     def _hits(self, rows: Rows, scores: NDArray[np.float32], k: int) -> Hits:
-        ids = self.chunks.column("id", rows)
-        best = sorted(range(len(ids)), key=lambda at: (-scores[at], ids[at]))[:k]
-        return list(zip(self.chunks.chunks(rows[best]), scores[best].tolist(), strict=True))
+        if len(rows) > 2 * k:  # many equal ones: only those that are returned are made
+            ids = self.chunks.column("id", rows)
+            best = sorted(range(len(ids)), key=lambda at: (-scores[at], ids[at]))[:k]
+            rows, scores = rows[best], scores[best]
+        found = list(zip(self.chunks.chunks(rows), scores.tolist(), strict=True))
+        found.sort(key=lambda hit: (-hit[1], hit[0].id))
+        return found[:k]
 
     def _any(self, allowed: Mask | None) -> bool:
         return len(self) > 0 if allowed is None else bool(allowed.any())
