@@ -18,6 +18,7 @@ from graft.evaluation.questions import read_questions
 from graft.generation import prompts
 from graft.protocols import Progress
 from graft.records import to_dict
+from graft.retrieval.context import widened
 from graft.retrieval.documents import Loaded
 from graft.retrieval.index import IndexReport
 from graft.stages import StageReport, Stages
@@ -25,7 +26,7 @@ from graft.tuning.adapters import AdapterManifest
 from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
 from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
-from graft.types import Chunk, Context, Example, Message, Passage, TrainingRow, content_hash
+from graft.types import Context, Example, Hit, Message, Passage, TrainingRow, content_hash
 from graft.verbs.development import development, held_apart
 from graft.verbs.indexing import in_step, index_documents, library, skipped_note, trim_when_large
 from graft.wiring.parts import Parts
@@ -219,8 +220,11 @@ class Tuning:
         found = search([example.input for example in examples])
         golden: dict[str, list[Passage]] = {}
         named = sorted({document for example in examples for document in example.documents})
-        for chunk in parts.retrieval.store.chunks(named) if named else ():
-            golden.setdefault(chunk.document, []).append(_passage(chunk))
+        held = {document: list(parts.retrieval.store.chunks([document])) for document in named}
+        for document, chunks in held.items():
+            # As the reader would get them: a chunk cut small to be found stands for the wider span that is shown.
+            shown = [widened(Hit(chunk, 0.0), held.__getitem__) for chunk in chunks]
+            golden[document] = list({(passage.start, passage.end): passage for passage in shown}.values())
         return {
             example.id: Grounding(
                 passages=result.context.passages,
@@ -230,12 +234,6 @@ class Tuning:
             )
             for example, result in zip(examples, found, strict=True)
         }
-
-
-def _passage(chunk: Chunk) -> Passage:
-    return Passage(
-        chunk.document, chunk.start, chunk.end, chunk.text, chunk.title, chunk.headings, chunk.page
-    )
 
 
 def plan(parts: Parts) -> dict[str, Any]:
