@@ -10,31 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from graft.decision import priors
-from graft.decision.cost import (
-    FixedCost,
-    PriceTable,
-    cost_per_query,
-    hosting_floor,
-    required_price,
-    training_cost,
-)
-from graft.decision.ownership import Bill, Ownership
+from graft.decision.cost import PriceTable
+from graft.decision.expected_costs import VARIANTS, expected_bills, on_own_machines
+from graft.decision.ownership import Ownership
 from graft.decision.priors import PRIORS, Prior
 from graft.decision.situation import PER_MONTH, Situation
 from graft.decision.sizing import typical
-from graft.types import Comparison, Contrast, Usage
+from graft.types import Comparison, Contrast
 
-VARIANTS = ("base", "rag", "tuned", "hybrid")
 PAIRS = 6
 MONTHS = 12
-LABEL_MINUTES = 5.0
-TRIES = 3
-# Of the worked check in the reference figures: a closed-book prompt, one with five passages, an answer; and one tuning
-# run of 2,000 examples of 600 tokens, three epochs. A page is 500 words, about 650 tokens.
-CLOSED, GROUNDED, ANSWER = 150, 1_650, 150
-TRAINING_TOKENS, EPOCHS = 1_200_000, 3
-PAGE_TOKENS = 650
-RENEWED = 0.1  # share of the examples that is written anew each time somebody goes over them
 FIRST_LOOK, CLOSE_LOOK = 0.10, 0.05
 UNANSWERABLE = 50
 
@@ -95,7 +80,7 @@ def advise(
     """
     applying = [prior for prior in PRIORS if prior.applies(situation)]
     standings = _standings(situation, applying)
-    cost = Ownership(_bills(situation, prices), MONTHS, situation.answers_per_month or 1.0)
+    cost = Ownership(expected_bills(situation, prices), MONTHS, situation.answers_per_month or 1.0)
     return Advice(
         situation=situation,
         origin=origin,
@@ -239,14 +224,14 @@ def _would_change(s: Situation, cost: Ownership) -> tuple[str, ...]:
         for payback in cost.paybacks()
         if payback.answers is not None and payback.cheaper == "rag" and payback.dearer in ("tuned", "hybrid")
     ]
-    if s.gpu is False and not _own(s):
+    if s.gpu is False and not on_own_machines(s):
         lines.append("A GPU that is paid for anyway: hosting is most of what the tuned variants cost here.")
     return tuple(lines)
 
 
 def _notes(s: Situation) -> tuple[str, ...]:
     notes = []
-    if not _own(s):
+    if not on_own_machines(s):
         notes.append(
             "Tuned variants are costed as open weights on a rented GPU: hosted fine-tuning is being withdrawn (OpenAI "
             "told its developers so on 2026-05-07), and a hosted base model's retirement ends what was tuned on it."
@@ -268,45 +253,3 @@ def _notes(s: Situation) -> tuple[str, ...]:
             "the costs above are for one."
         )
     return tuple(notes)
-
-
-# --- what it costs -----------------------------------------------------------------------------------------------------
-
-
-def _own(s: Situation) -> bool:
-    return bool(s.on_premise) or s.model == "own"
-
-
-def _bills(s: Situation, prices: PriceTable) -> dict[str, Bill]:
-    """Return the bill of each variant: base and rag on a hosted model (or all on an own machine), tuned and hybrid on an
-    own GPU."""
-    gpu = 0.0 if s.gpu else hosting_floor(prices.machines["h100"].amount)
-    run = training_cost(TRAINING_TOKENS, EPOCHS, prices.training["fireworks-lora-16b"].amount)
-    embedding = prices.models["text-embedding-3-small"].input
-    index = (s.pages or 0) * PAGE_TOKENS * embedding / 1e6
-    missing = max(0, priors.wanted_examples(s) - (s.examples or 0))
-    renewals = PER_MONTH[s.relabel or "never"]
-    renewed = RENEWED * priors.wanted_examples(s) * LABEL_MINUTES / 60 * (s.wage or 0.0)
-    again = {"examples again": renewals * renewed, "training again": renewals * run}
-    price = None if _own(s) else required_price(s.model or "", prices)
-    bills = {}
-    for name in VARIANTS:
-        searches, tunes = name in ("rag", "hybrid"), name in ("tuned", "hybrid")
-        hosted = price is not None and not tunes
-        monthly = {"hosting": 0.0 if hosted else gpu}
-        monthly |= {"indexing again": PER_MONTH[s.change or "never"] * index} if searches else {}
-        monthly |= again if tunes else {}
-        prompt = GROUNDED if searches else CLOSED
-        bills[name] = Bill(
-            FixedCost(
-                training=run if tunes else 0.0,
-                runs=TRIES,
-                labels=missing if tunes else 0,
-                minutes=LABEL_MINUTES,
-                wage=s.wage or 0.0,
-                index=index if searches else 0.0,
-            ),
-            monthly,
-            cost_per_query(Usage(prompt, ANSWER), price) if price is not None and hosted else 0.0,
-        )
-    return bills
