@@ -338,6 +338,7 @@ def test_examples_stay_only_when_answers_get_better(
     assert lines[0] == before
     assert len(lines) == (2 if kept else 1)
     assert (gates / ".graft/adapters/hybrid.json").exists() is kept
+    assert "none of the 12 held-out questions is among the 2 examples" in turn.text
     if kept:
         assert "But worse: wrong" in turn.verdict, "every figure rose, and of wrong answers fewer are better"
         assert json.loads(lines[1]) == {

@@ -132,7 +132,7 @@ def _asked(given: Situation, ask: Ask) -> Situation:
         if getattr(given, name) is not None:
             continue
         prompt = f"{' '.join(question.split())} [{_shown(ASSUMED[name])}] "
-        while typed := ask(prompt).strip():
+        while typed := _typed(ask, prompt):
             try:
                 answered[name] = getattr(
                     dataclass_from(Situation, {name: understood(hints[name], typed)}, "your answer"), name
@@ -141,6 +141,14 @@ def _asked(given: Situation, ask: Ask) -> Situation:
             except ConfigError as error:
                 prompt = f"{error.message} {error.hint} "
     return replace(given, **answered)
+
+
+def _typed(ask: Ask, prompt: str) -> str:
+    """Return what was typed, nothing at the end of the input."""
+    try:
+        return ask(prompt).strip()
+    except EOFError:
+        return ""
 
 
 def understood(hint: Any, typed: str) -> Any:

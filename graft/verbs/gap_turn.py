@@ -36,7 +36,8 @@ TUNED_TO = {"base": "tuned", "rag": "hybrid", "tuned": "tuned", "hybrid": "hybri
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A turn and its verdict. `before` and `after` name the variants that were measured, `changes` their figures on
-    `questions` held-out questions, the deciding one first."""
+    `questions` held-out questions, the deciding one first. `trained_on` are the examples of the candidate, all of them
+    checked against the held-out questions."""
 
     number: int
     kept: bool
@@ -48,6 +49,7 @@ class Turn:
     examples: int
     documents: int
     reason: str = ""
+    trained_on: int = 0
 
     @property
     def verdict(self) -> str:
@@ -71,6 +73,10 @@ class Turn:
             f"paired intervals of {100 * level(self.number):.3g} %, one training seed.",
             *(f"  {told(change)}, {change.verdict}" for change in self.changes[1:]),
         ]
+        if self.trained_on:
+            lines.append(
+                f"Leak gate: none of the {self.questions} held-out questions is among the {self.trained_on} examples."
+            )
         if self.kept:
             lines.append(
                 "Next: graft build (brings other adapters up to date), graft compare, graft release."
@@ -113,9 +119,12 @@ def _apply(parts: Parts, file: Path, metric: str, progress: Progress) -> Turn:
     before = _before(parts, chosen)
     after = TUNED_TO[before] if examples else before
     copy = parts.workspace.gaps / str(number) / Path(parts.config.tuning.examples).name
+    trained_on = 0
     if examples:
         write_text(copy, text)
-        refuse_leaks(read_examples(copy), [(question.id, question.text) for question in questions])
+        candidates = read_examples(copy)
+        refuse_leaks(candidates, [(question.id, question.text) for question in questions])
+        trained_on = len(candidates)
     old = columns(parts, before, None, questions, progress)
     kept = False
     try:
@@ -134,8 +143,9 @@ def _apply(parts: Parts, file: Path, metric: str, progress: Progress) -> Turn:
         if not kept:
             restore(parts)
     turn = Turn(
-        number, kept, metric, before, after, found, len(questions), len(examples), len(documents), reason
-    )
+        number=number, kept=kept, metric=metric, before=before, after=after, changes=found, questions=len(questions),
+        examples=len(examples), documents=len(documents), reason=reason, trained_on=trained_on,
+    )  # fmt: skip
     _log(parts, turn, questions, file)
     return turn
 
