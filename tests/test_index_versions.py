@@ -12,6 +12,7 @@ import pytest
 from graft import Project
 from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.retrieval import library as parsing
+from graft.retrieval.cache import usage
 from graft.testing.fakes import HashingEmbedder
 from graft.verbs import indexing
 
@@ -198,10 +199,10 @@ def test_a_cache_that_has_grown_out_of_proportion_is_trimmed_by_itself(tmp_path,
     project = write(tmp_path / "p")
     project.sync()
     monkeypatch.setattr(indexing, "_SPARE_BYTES", 0)
-    for days in range(60):
+    for days in range(12):
         (project.root / "documents/leave.md").write_text(LEAVE.replace("27", str(days)))
         project.sync()
-    assert project.indexes.trim().vectors < 58
+        assert usage(project.parts.workspace.embeddings, "vectors").entries <= 4 * 2
 
 
 READER = """

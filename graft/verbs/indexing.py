@@ -142,8 +142,9 @@ def trim_vectors(parts: Parts) -> int:
 
 
 def trim_when_large(parts: Parts) -> None:
-    """Trim the embedding cache once it takes four times what the versions hold, and something on top."""
-    opened = [parts.retrieval_of(version.name) for version in parts.versions.all()]
-    live = sum(len(one.store) * (4 * one.embedder.dimension + 64) for one in opened)
-    if _size(parts.workspace.embeddings) > 4 * live + _SPARE_BYTES:
+    """Trim the embedding cache once it is not small and holds four times the vectors of all versions together."""
+    if _size(parts.workspace.embeddings) < _SPARE_BYTES:
+        return
+    live = sum(len(parts.retrieval_of(version.name).store) for version in parts.versions.all())
+    if cache.usage(parts.workspace.embeddings, "vectors").entries > 4 * live:
         trim_vectors(parts)
