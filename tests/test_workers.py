@@ -247,17 +247,18 @@ def test_fifty_damaged_files_of_every_kind(tmp_path, samples):
 
 
 @pytest.mark.slow
-def test_a_thousand_damaged_files_of_every_kind(tmp_path, samples):
-    """No file is lost, none outlives the limits; `python tests/mutations.py` does the same with larger, real files."""
+@pytest.mark.timeout(600)
+def test_many_damaged_files_of_every_kind(tmp_path, samples):
+    """No file is lost, none outlives the limits; `python tests/mutations.py` does the same with a thousand real files."""
     folder = Path(os.environ.get("GRAFT_SHARED_DATA", "../shared/data")) / "documents" / "files"
     if folder.is_dir():
         chosen = random.Random(0).sample(sorted(folder.iterdir()), 6)
         samples = {**samples, **{path.name: path.read_bytes() for path in chosen}}
-    for name, data in mutations.mutated(samples, 1000, seed=11):
+    for name, data in mutations.mutated(samples, 400, seed=11):
         (tmp_path / name).write_bytes(data or b" ")
     counts, reasons = mutations.outcomes(tmp_path, Limits(seconds=30, memory_mb=1024))
     print(counts, *reasons, sep="\n")
     assert counts["lost"] == 0
-    assert sum(counts.values()) == 1000
+    assert sum(counts.values()) == 400
     assert not [reason for reason in reasons if "the loader failed" in reason]
     assert len(reasons) <= 5  # killed for time or memory; each was reported
