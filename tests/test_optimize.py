@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft import Project
-from graft.errors import DataError, LeakError
+from graft.errors import BudgetExceeded, DataError, LeakError
 from graft.retrieval import space
 from graft.retrieval.optimize import Dimension, Measured, Search, Setting, Try, changes, choose
 from graft.retrieval.recorded import RecordedEmbedder, RecordedReranker, RecordedStore
@@ -82,6 +82,17 @@ def test_the_time_limit_ends_the_search_with_what_is_known() -> None:
     assert made.stopped == "the time was used up"
     assert len(made.tries) == 4
     assert chosen in made.tries
+
+
+def test_an_index_that_takes_longer_than_is_left_ends_the_search_too() -> None:
+    def slow(setting: Setting) -> Measured:
+        if setting["chunker"] != "a":
+            raise BudgetExceeded("the time was used up")
+        return measured(setting)
+
+    made = search(slow)
+    assert made.run().setting == {"chunker": "a", "passages": 4, "mode": "hybrid", "weights": "words"}
+    assert made.stopped == "the time was used up"
 
 
 def test_the_same_seed_tries_the_same_settings_and_none_twice() -> None:
@@ -377,6 +388,13 @@ def test_the_project_s_own_index_is_not_touched_and_the_others_are_removed(
     Project(root).optimize(minutes=1, write=False)
     assert Project(root).parts.retrieval.index.fingerprint == before
     assert not (root / ".graft" / "optimize" / "index").exists()
+
+
+def test_without_time_only_today_s_settings_are_measured(depot: Callable[..., Path]) -> None:
+    found = Project(depot(BAD)).optimize(minutes=0)
+    assert [one.setting for one in found.tries] == [found.start.setting]
+    assert found.stopped == "the time was used up"
+    assert not found.written
 
 
 def test_every_further_winner_widens_the_interval(depot: Callable[..., Path]) -> None:

@@ -3,9 +3,8 @@
 Two kinds of dimension: those that need another index (minutes) and those that only rank its lists differently
 (milliseconds). So the search is by coordinates within an index, cheap ones first, and by successive halving over
 indexes: each is looked at with the best ranking found so far, the better half is searched in full. A general optimiser
-does not know this price: TPE and random search draw an index anew with every try. Replayed on measured tables of two
-public sets (benchmarks/optimize.py, docs/optimize.md), this needed fewer tries, and far fewer indexes, than Optuna's
-TPE for the same result, so there is no dependency for it.
+such as Optuna's TPE does not know this price: it draws an index anew with every try, and brings a database layer with
+it. Some 200 settings of a dozen dimensions are little enough to go through in order, and the order can be read.
 
 Chosen is not the highest mean of hundreds of tries, which is partly luck, but the setting that changes least among
 those within one standard error of it, paired by question (the one-standard-error rule: Breiman et al. 1984, section
@@ -22,7 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from graft.errors import BudgetExceeded
+
 Setting = Mapping[str, Any]
+SPENT = "the time was used up"
 PASSES = 3
 PATIENCE = 24  # random tries around the best without a better one, after which nothing more is expected
 
@@ -62,8 +64,8 @@ class Try:
 
 @dataclass(slots=True)
 class Search:
-    """One search. `measure` measures a setting; `seconds_left` falls to 0 when the budget is spent, which ends the search
-    after the try under way; `limit` is the most mean tokens that a setting may show; `told` hears of every try."""
+    """One search. `measure` measures a setting, and may raise BudgetExceeded, which ends the search; so does `seconds_left`
+    at 0, before the next try; `limit` is the most mean tokens that a setting may show; `told` hears of every try."""
 
     dimensions: Sequence[Dimension]
     start: Setting
@@ -83,8 +85,8 @@ class Search:
             best = self._by_coordinates(best)
             best = self._over_indexes(best)
             self._around(best)
-        except _Spent:
-            self.stopped = "the time was used up"
+        except BudgetExceeded as spent:
+            self.stopped = spent.message
         return choose(self.tries, self.start)
 
     def _over_indexes(self, best: Try) -> Try:
@@ -146,7 +148,7 @@ class Search:
         key = repr(sorted(setting.items()))
         if key not in self._known:
             if self.tries and self.seconds_left() <= 0:
-                raise _Spent
+                raise BudgetExceeded(SPENT)
             measured = self.measure(setting)
             # The start is allowed whatever it shows: it is what the others are compared with.
             found = Try(setting, measured, measured.tokens <= self.limit or not self.tries)
@@ -154,10 +156,6 @@ class Search:
             self.tries.append(found)
             self.told(found)
         return self._known[key]
-
-
-class _Spent(Exception):
-    """The budget is used up."""
 
 
 def _rank(one: Try) -> tuple[float, float]:

@@ -14,49 +14,29 @@ import shutil
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
 from graft.config import from_tables
-from graft.decision.statistics import Interval, paired_difference
-from graft.errors import ConfigError, NotBuilt
+from graft.errors import BudgetExceeded, ConfigError, NotBuilt
 from graft.evaluation.questions import fingerprint
 from graft.protocols import Progress
 from graft.reporting.tried import tried
-from graft.retrieval.optimize import Measured, Search, Setting, Try, changes
+from graft.retrieval.optimize import SPENT, Dimension, Measured, Search, Setting, Try, changes
 from graft.retrieval.space import dimensions
 from graft.settings import FILE
 from graft.tables import edited
 from graft.types import Document, Question, content_hash
 from graft.verbs.build import read_documents
 from graft.verbs.optimize_data import Sets, sets
+from graft.verbs.optimize_judge import Judged, judge
 from graft.wiring.parts import Parts
 from graft.wiring.retrievers import Kind, TunedRetriever, tune
 from graft.wiring.trials import Trials, as_setting
 from graft.workspace import append_lines, read_lines, write_text
 
 SLACK = 1.05  # a setting may show this much of today's tokens: a chunk boundary is not a reason to refuse
-LEVEL = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the held-out questions say of the winner against today's settings. `looks`: the winners that they have judged
-    so far, this one counted; the intervals are at 1 - 0.05 / looks."""
-
-    questions: int
-    looks: int
-    before: Measured
-    after: Measured
-    ndcg: Interval
-    recall: Interval
-
-    @property
-    def better(self) -> bool:
-        """Whether nDCG is higher beyond noise, and recall not lower beyond noise."""
-        low, high = self.ndcg.low, self.recall.high
-        return low is not None and low > 0 and (high is None or high >= 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +105,7 @@ def optimize(
         start = search.start
         judged, diff, written = None, "", False
         if changes(chosen.setting, start):
-            judged = _judge(parts, trials, dev.held, start, chosen.setting)
+            judged = judge(parts, trials, dev.held, start, chosen.setting)
             before, after = _rewritten(parts, chosen.setting, start)
             diff = _diff(before, after)
             if judged.better and write:
@@ -145,7 +125,7 @@ def plan(parts: Parts, *, minutes: float | None = None, train: Sequence[Kind] = 
     documents = read_documents(parts).documents
     trials = Trials(parts, documents, lambda *_: None)
     start = as_setting(parts.config.retrieval)
-    space = dimensions(start)
+    space = _space(trials, start)
     others = [(one, value) for one in space if one.costly for value in one.values]
     return {
         "development": {"questions": len(dev.questions), "source": dev.source},
@@ -188,6 +168,22 @@ def _kept(one: TunedRetriever, chosen: Setting, judged: Judged | None) -> str:
 # --- searching -------------------------------------------------------------------------------------------------------
 
 
+def _space(trials: Trials, start: Setting, tuned: Sequence[TunedRetriever] = ()) -> list[Dimension]:
+    """Return what is varied; another spelling of today's index is not another one."""
+    found = dimensions(
+        start,
+        embedders=[one.table for one in tuned if one.kind == "embedder"],
+        rerankers=[one.table for one in tuned if one.kind == "reranker"],
+    )
+
+    def others(one: Dimension) -> tuple[Any, ...]:
+        return tuple(
+            value for value in one.values if not trials.same_index(start, {**start, one.name: value})
+        )
+
+    return [replace(one, values=(start[one.name], *others(one))) if one.costly else one for one in found]
+
+
 def _search(
     parts: Parts,
     trials: Trials,
@@ -197,21 +193,29 @@ def _search(
     minutes: float | None,
     progress: Progress,
 ) -> tuple[Try, Search]:
-    """Run the search on the development questions; the time counts from its first try."""
+    """Run the search on the development questions."""
     budget = 60 * (parts.config.optimize.minutes if minutes is None else minutes)
     start = as_setting(parts.config.retrieval)
-    space = dimensions(
-        start,
-        embedders=[one.table for one in tuned if one.kind == "embedder"],
-        rerankers=[one.table for one in tuned if one.kind == "reranker"],
-    )
+    space = _space(trials, start, tuned)
     measure = _remembered(parts, trials, dev.questions, documents)
-    began = time.monotonic()
+    limit = (
+        measure(start).tokens * SLACK
+    )  # the time counts from here: today's own index may have had to be built
+    deadline = time.monotonic() + budget
     search = Search(
-        space, start, measure, lambda: budget - (time.monotonic() - began), measure(start).tokens * SLACK,
-        parts.config.project.seed, lambda _: progress("settings tried", len(search.tries), 0),
+        space, start, measure, lambda: deadline - time.monotonic(), limit, parts.config.project.seed,
+        lambda _: progress("settings tried", len(search.tries), 0),
     )  # fmt: skip
-    return search.run(), search
+
+    def until_spent(stage: str, done: int, total: int) -> None:
+        progress(stage, done, total)
+        if time.monotonic() > deadline:
+            raise BudgetExceeded(SPENT)
+
+    trials.progress = until_spent
+    chosen = search.run()
+    trials.progress = progress
+    return chosen, search
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -244,27 +248,6 @@ def _remembered(
 def _line(name: str, measured: Measured) -> str:
     row = {"setting": name, "ndcg": measured.objective, "recall": measured.recall, "tokens": measured.tokens}
     return json.dumps(row)
-
-
-def _judge(parts: Parts, trials: Trials, held: Sequence[Question], start: Setting, chosen: Setting) -> Judged:
-    """Compare the winner with today's settings on the held-out questions, paired; remember that they were asked."""
-    path = parts.workspace.optimize / "judged.jsonl"
-    entry = [fingerprint(held), content_hash(repr(sorted(chosen.items())))]
-    seen = read_lines(path)
-    if entry not in seen:
-        append_lines(path, [json.dumps(entry)])
-        seen.append(entry)
-    looks = sum(one[0] == entry[0] for one in seen)
-    before, after = trials.measure(start, held), trials.measure(chosen, held)
-    clusters = [question.cluster for question in held]
-    seed, level = parts.config.project.seed, 1 - (1 - LEVEL) / looks
-
-    def compared(name: str) -> Interval:
-        return paired_difference(
-            getattr(after, name), getattr(before, name), clusters, seed=seed, level=level
-        )
-
-    return Judged(len(held), looks, before, after, compared("objective"), compared("recall"))
 
 
 def _mean(values: Sequence[float]) -> float:

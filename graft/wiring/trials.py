@@ -66,12 +66,13 @@ class _Opened:
 
 
 class Trials:
-    """Measures settings of one project over the same documents."""
+    """Measures settings of one project over the same documents. `progress` hears of indexes being built, and may end that
+    by raising: what was embedded is kept."""
 
     def __init__(self, parts: Parts, documents: Sequence[Document], progress: Progress) -> None:
         self._parts = parts
         self._documents = documents
-        self._progress = progress
+        self.progress = progress
         self._count = lru_cache(maxsize=200_000)(parts.models.count_tokens)
         self._opened: dict[str, _Opened] = {}
         self._rerankers: dict[str, RecordedReranker] = {}
@@ -143,7 +144,7 @@ class Trials:
                 index = Index.open(
                     self._parts.workspace, store=store, embedder=retrieval.embedder, chunker=retrieval.chunker
                 )
-                index.update(self._documents, self._progress)
+                index.update(self._documents, self.progress)
             self._opened[key] = _Opened(RecordedStore(store, DEPTH), RecordedEmbedder(retrieval.embedder))
         return self._opened[key]
 
