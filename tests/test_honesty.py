@@ -199,7 +199,7 @@ def test_a_judge_of_the_family_of_a_competitor_is_warned_of(small):
 def test_a_judge_that_refuses_is_one_error_and_loses_no_answer(small):
     with scripted(lambda _: 401) as script:
         project = competing(small, {"q1": "$45"}, judge=judge_table(script.url))
-        with pytest.raises(GraftError, match="The judge failed on 8 requests in a row.*answered 401"):
+        with pytest.raises(GraftError, match=r"The judge failed on 8 requests in a row.*answered 401"):
             project.compare()
     # What was answered is kept: without the judge nothing is asked again.
     text = (small / "graft.toml").read_text(encoding="utf-8")
