@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from graft.evaluation.abstention import is_abstention
 from graft.evaluation.questions import read_questions
 from graft.evaluation.synthetic import GAP, cloze_questions, clozes, in_turns, unanswerable_clozes
 from graft.evaluation.written import write_answerable, write_from_two, write_unanswerable
-from graft.types import Chunk, Context, Passage
+from graft.types import Chunk, Context, Generation, Passage
+from graft.wiring.models import ModelParts
 
 
 def chunk(text: str, document: str = "a.md", start: int = 0) -> Chunk:
@@ -245,3 +247,63 @@ def test_shares_and_an_index_are_needed(small: Path) -> None:
         Project(small).generate_questions(unanswerable=0.9, multi_document=0.1)
     done = CliRunner().invoke(app, ["questions", "generate", str(small), "--how", "clozes"])
     assert "Did you mean 'cloze'?" in done.stderr
+
+
+class Scripted:
+    """A generator that writes questions about badge numbers, and reads them back from passages."""
+
+    fingerprint = "scripted-writer"
+
+    def generate(
+        self, prompts: Any, *, max_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> list[Generation]:
+        del max_tokens, temperature, seed
+        return [Generation(self._said(prompt[-1].content)) for prompt in prompts]
+
+    def _said(self, text: str) -> str:
+        numbers = re.findall(r"badge number (\d+)", text)
+        if text.startswith("Write one question that a colleague"):
+            return (
+                reply(
+                    f"Which badge number is asked for at counter {chr(24 + int(numbers[0]))}?",
+                    f"badge number {numbers[0]}",
+                )
+                if numbers
+                else "?"
+            )
+        if text.startswith("Write one question on the subject"):
+            return '{"question": "What is the colour of the door behind the counter?"}'
+        if text.startswith("Write one question that can only"):
+            pair = " and ".join(numbers[:2])
+            return (
+                reply("Which two badge numbers do the two desks want to see?", pair)
+                if len(numbers) > 1
+                else "?"
+            )
+        if "colour" in text.rpartition("Question: ")[2] or not numbers:
+            return "I don't know."
+        return f"They want badge number {' and '.join(numbers)}."
+
+    def count_tokens(self, prompt: Any) -> int:
+        return sum(len(message.content.split()) for message in prompt)
+
+
+def test_a_generator_that_can_write_is_used_and_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(47, 61):
+        (project / f"documents/desk-{n}.md").write_text(LONG.format(n=n), encoding="utf-8")
+    Project(project).build()
+    monkeypatch.setattr(ModelParts, "generator", lambda self, adapter=None: Scripted())
+    made = Project(project).generate_questions(count=10, unanswerable=0.2, multi_document=0.1)
+    stored = read_questions(made.path)
+    assert made.how == "written"
+    assert made.note == ""
+    assert (made.questions, made.unanswerable) == (
+        len(stored),
+        sum(not question.answerable for question in stored),
+    )
+    assert made.unanswerable >= 1
+    written = [question for question in stored if question.answerable]
+    assert written
+    assert all("by:scripted" in question.tags for question in stored)
+    manifest = json.loads((project / "questions-synthetic.jsonl.manifest.json").read_text(encoding="utf-8"))
+    assert manifest["generator"] == "scripted-writer"

@@ -188,8 +188,9 @@ def _written(
         ),
     }
     made = {"answerable": list(first.kept), "multi": [], "unanswerable": []}
-    batch, at = parts.config.evaluation.batch_size, PROBE
+    batch = parts.config.evaluation.batch_size
     for kind, make in makers.items():
+        at = PROBE if kind == "answerable" else 0  # the same passage may give one question of each kind
         last = min(len(order), at + MOST_TRIES * wanted[kind])
         while len(made[kind]) < wanted[kind] and at < last:
             sieve = make(order[at : at + batch])
