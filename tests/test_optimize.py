@@ -75,6 +75,13 @@ def test_cheap_settings_of_the_index_at_hand_come_first() -> None:
     assert {one.setting["mode"] for one in made.tries[:first_other]} == {"hybrid", "dense", "bm25"}
 
 
+def test_what_the_user_asked_for_is_tried_before_anything_else() -> None:
+    made = search(dimensions=[Dimension("chunker", ("a", "b"), costly=True, asked=True), *SPACE[1:]])
+    made.run()
+    assert [one.setting["chunker"] for one in made.tries[:2]] == ["a", "b"]
+    assert made.tries[1].setting == {**START, "chunker": "b"}
+
+
 def test_the_time_limit_ends_the_search_with_what_is_known() -> None:
     left = iter([10.0, 10.0, 10.0])
     made = search(seconds_left=lambda: next(left, 0.0))

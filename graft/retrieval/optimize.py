@@ -31,11 +31,13 @@ PATIENCE = 24  # random tries around the best without a better one, after which 
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """A setting and the values to try, the most promising first. `costly`: another value needs another index."""
+    """A setting and the values to try, the most promising first. `costly`: another value needs another index. `asked`: the
+    user wants these values tried, so they come before anything else."""
 
     name: str
     values: tuple[Any, ...]
     costly: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,9 @@ class Search:
         """Search, and return what to use: the start when nothing is better. `tries` holds all, in their order."""
         best = self._try(self.start)
         try:
+            for one in self.dimensions:
+                if one.asked:
+                    best = self._best_along(best, one)
             best = self._by_coordinates(best)
             best = self._over_indexes(best)
             self._around(best)
@@ -117,11 +122,14 @@ class Search:
             before = best
             for one in self.dimensions:
                 if not one.costly:
-                    tried = self._along(best.setting, one)
-                    best = max([best, *(other for other in tried if other.feasible)], key=_rank)
+                    best = self._best_along(best, one)
             if best is before:
                 break
         return best
+
+    def _best_along(self, best: Try, one: Dimension) -> Try:
+        tried = self._along(best.setting, one)
+        return max([best, *(other for other in tried if other.feasible)], key=_rank)
 
     def _along(self, setting: Setting, one: Dimension) -> list[Try]:
         """Try the values of a dimension. More passages show more, so the first that show too much are the last tried."""

@@ -44,10 +44,13 @@ def dimensions(
     """Return what may be varied around the settings of today. `embedders` and `rerankers` are further ones to try."""
     found = [Dimension("chunker", _with(start["chunker"], CHUNKERS), costly=True)]
     if embedders:
-        found.append(Dimension("embedder", _with(start["embedder"], embedders), costly=True))
+        found.append(Dimension("embedder", _with(start["embedder"], embedders), costly=True, asked=True))
     readers = _with(start.get("reranker"), (None, *rerankers))
     if len(readers) > 1:
-        found += [Dimension("reranker", readers), Dimension("rerank", _with(start["rerank"], RERANKINGS))]
+        found += [
+            Dimension("reranker", readers, asked=bool(rerankers)),
+            Dimension("rerank", _with(start["rerank"], RERANKINGS)),
+        ]
     return [
         *found,
         *(Dimension(name, _with(start[name], values)) for name, values in RANKINGS.items() if name in start),
