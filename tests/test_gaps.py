@@ -151,6 +151,16 @@ def test_failures_become_proposals_by_the_stage_that_broke(project: Path) -> Non
     assert found["d3"].output == "I don't know."
 
 
+def test_whose_gaps_unless_named(project: Path) -> None:
+    with pytest.raises(NotBuilt, match="No variant stands out yet"):
+        Project(project).gaps()
+    Project(project).compare()
+    likeliest = Project(project).recommend().recommendation.probability_best
+    assert Project(project).gaps().variant == max(likeliest, key=lambda name: likeliest[name])
+    Project(project).release("base")
+    assert Project(project).gaps().variant == "base", "what is released is what people complain about"
+
+
 def test_a_missing_document_is_asked_for_once(project: Path) -> None:
     rows = [{"id": f"d{n}", "question": f"What is the code of gate {n}?", "answers": [str(n)],
              "evidence": [{"document": "gates.md"}]} for n in (6, 7)]  # fmt: skip
