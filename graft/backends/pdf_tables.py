@@ -175,7 +175,7 @@ def _table(rows: Sequence[Row], columns: Sequence[tuple[float, float]], heads: i
     if heads:
         merged = [" ".join(filter(None, column)) for column in zip(*grid[:heads], strict=True)]
         grid = [merged, *grid[heads:]]
-    return pipe_table(_labels_joined(grid))
+    return pipe_table(_columns_joined(_labels_joined(grid)))
 
 
 def _names_section(row: Row) -> bool:
@@ -214,6 +214,20 @@ def _names_columns(row: Sequence[str]) -> bool:
     """Whether a row at the top of a table goes on with its header: no label but a unit, and no numbers but years."""
     numbers = [cell for cell in row if NUMERIC.match(cell) and not _YEAR.fullmatch(cell)]
     return (not row[0] or row[0].startswith("(")) and not numbers and any(row)
+
+
+def _columns_joined(grid: list[list[str]]) -> list[list[str]]:
+    """Join neighbouring columns that are never both filled and share their name: one column whose cells stand apart,
+    such as numbers with and without a percent sign."""
+    for at in range(len(grid[0]) - 2, 0, -1):
+        names = {grid[0][at], grid[0][at + 1]} - {""}
+        if len(names) < 2 and not any(row[at] and row[at + 1] for row in grid[1:]):
+            name = next(iter(names), "")
+            grid = [
+                [*row[:at], row[at] or row[at + 1] if number else name, *row[at + 2 :]]
+                for number, row in enumerate(grid)
+            ]
+    return grid
 
 
 def _labels_joined(grid: Sequence[Sequence[str]]) -> list[list[str]]:
