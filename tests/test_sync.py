@@ -195,7 +195,7 @@ def test_polling_sees_every_kind_of_change(tmp_path, monkeypatch):
 
 def command(*words: str, **variables: str) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
-    return subprocess.Popen([sys.executable, "-u", "-m", "graft", *words], stdout=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, "-m", "graft", *words], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, env=environment)  # fmt: skip
 
 

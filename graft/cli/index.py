@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from typing import Annotated
 
@@ -39,6 +41,8 @@ def sync(
             synced = project.sync(progress=report)
         show_result(synced, lambda done: done.text, as_json)
         return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # each line when it happens, into a pipe or a log, too
     with progress() as report:
         done = project.watch(progress=report, poll=poll)
         first = next(done)
