@@ -87,7 +87,8 @@ def _read(path: Path) -> tuple[list[Page], list[int], dict[str, Any]]:
         if "password" in str(error).lower():
             raise DataError(f"{path}: encrypted with a password.", "Save it without the password.") from error
         raise DataError(
-            f"{path}: not a readable PDF ({error}).", "It may be cut short: copy it again."
+            f"{path}: not a readable PDF ({error}).",
+            "It may be cut short, or be something else than its name says.",
         ) from error
     try:
         if len(opened) > MAX_PAGES:
