@@ -19,7 +19,7 @@ import numpy as np
 from graft.errors import DataError
 from graft.protocols import Chunker, Dated, Embedder, Matrix, Progress, Store, Vector
 from graft.retrieval.cache import EmbeddingCache
-from graft.retrieval.library import Corpus
+from graft.retrieval.catalogue import Corpus
 from graft.types import Chunk, Document, content_hash
 from graft.workspace import Workspace
 

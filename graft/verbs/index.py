@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from graft.errors import ConfigError, NotBuilt
 from graft.protocols import Progress
 from graft.retrieval import cache
+from graft.retrieval.catalogue import Catalogue
 from graft.retrieval.index import IndexReport
-from graft.retrieval.library import Catalogue
 from graft.settings import Backend, RetrievalSection
 from graft.stages import quiet
 from graft.verbs.indexing import Indexed, cache_bytes, changes_line, library, trim_vectors, updated

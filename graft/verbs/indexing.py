@@ -14,8 +14,9 @@ from pathlib import Path
 from graft.protocols import Progress
 from graft.retrieval import cache
 from graft.retrieval.cache import EmbeddingCache, ParseCache
+from graft.retrieval.catalogue import Catalogue
 from graft.retrieval.index import IndexReport
-from graft.retrieval.library import Catalogue, Library
+from graft.retrieval.library import Library
 from graft.retrieval.workers import Limits
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
