@@ -41,9 +41,8 @@ FILLER = {
         "The list was checked twice.", "Nothing else has changed.", "All other rules stay the same.", "Thank you for your help.",
         "Earlier notes may be out of date.", "See the handbook for the full text.", "Some records are still missing.",
         "This was discussed at the last meeting.", "Feedback is welcome at any time.", "It is one of several in the region.",
-        "The weather was good that year.", "Few people know the whole story.", "A short summary is given below.",
+        "The weather was good that year.", "Few people know the whole story.", "A short summary is given below.", "Readers should bear this in mind.", "No further remarks were made.",
     ),
-    "heldout": ("Readers should bear this in mind.", "No further remarks were made.", "The archive holds the rest.", "Copies are kept downstairs."),
     "test": ("Rain fell for most of the week.", "A map hangs by the entrance.", "Someone left a note on the table.", "It took years to write all this down."),
 }  # fmt: skip
 HEADINGS = (

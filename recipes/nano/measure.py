@@ -40,7 +40,7 @@ def _case(
 
 
 def programmatic(
-    count: int, *, passages: int = 5, known: bool = True, seed: int = 20261121, split: Split = "heldout"
+    count: int, *, passages: int = 5, known: bool = True, seed: int = 20261121, split: Split = "test"
 ) -> Iterator[Case]:
     """One question each about `count` fresh worlds in wordings that training never saw; gold at any place."""
     made = 0
@@ -120,11 +120,9 @@ def _spread(cases: list[Case], count: int) -> list[Case]:
 def suites(data: Path | None, count: int) -> dict[str, list[Case]]:
     """All sets by name; public ones only when their folder is there."""
     found = {
-        "programmatic, 1 passage": list(programmatic(count, passages=1, split="test")),
-        "programmatic, 5 passages": list(programmatic(count, split="test")),
-        "programmatic, 5 passages, untold": list(programmatic(count, known=False, split="test")),
-        "the same, development wordings": list(programmatic(count)),
-        "the same, development, untold": list(programmatic(count, known=False)),
+        "programmatic, 1 passage": list(programmatic(count, passages=1)),
+        "programmatic, 5 passages": list(programmatic(count)),
+        "programmatic, 5 passages, untold": list(programmatic(count, known=False)),
         "the same, wordings as in training": list(programmatic(count, split="train")),
         "the same, as in training, untold": list(programmatic(count, split="train", known=False)),
     }

@@ -46,6 +46,9 @@ POINTING_LAYERS = (
     4,
     5,
 )  # whose head 0 is told where answers stand: the later ones refine what the first found
+HEADING_LAYER = (
+    2  # whose head 0 is told, at each such place, where the number of its passage stands: citing (LOG.md)
+)
 POINTING_WEIGHT = 1.0
 
 
@@ -158,11 +161,13 @@ class Nano(nn.Module):
         heads = []
         for place, block in enumerate(self.blocks):
             x, q, k = block(x, cos, sin)
-            if place in POINTING_LAYERS or place == len(self.blocks) - 1:
+            if place in (HEADING_LAYER, *POINTING_LAYERS) or place == len(self.blocks) - 1:
                 heads.append((q, k))
         return rms_norm(x, self.norm), heads
 
-    def loss(self, ids: Tensor, picks: Picks, points: Points) -> tuple[Tensor, Tensor, Tensor]:
+    def loss(
+        self, ids: Tensor, picks: Picks, points: Points, headings: Points
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss to minimise; the mean cross-entropy over answers; the mean pointing loss.
 
         The output head costs a sixth of the network, so positions without a loss never reach it.
@@ -171,7 +176,8 @@ class Nano(nn.Module):
         logits = F.linear(hidden.reshape(-1, self.shape.hidden)[picks.position], self.embed).float()
         each = F.cross_entropy(logits, picks.target, reduction="none")
         top = (picks.weight >= picks.weight.max()).float()
-        pointing = sum(point_loss(q, k, points) for q, k in heads) / len(heads)
+        pointing = sum(point_loss(q, k, points) for q, k in heads[1:] or heads) / len(heads[1:] or heads)
+        pointing = pointing + 0.5 * point_loss(*heads[0], headings)
         total = (each * picks.weight).sum() + POINTING_WEIGHT * pointing
         return total, ((each * top).sum() / top.sum()).detach(), pointing.detach()
 

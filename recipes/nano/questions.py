@@ -28,8 +28,8 @@ OPENERS = ("",) * 20 + (
 FOLLOW_SAME = ("And the {n}?", "What about the {n}?", "And its {n}?", "Also the {n}, please.")
 FOLLOW_RIVAL = ("And {e}?", "What about {e}?", "And for {e}?", "The same for {e}, please.")
 REVERSE = {
-    "train": ("Which {k} has the {n} {v}?", "Whose {n} is {v}?", "{v} is the {n} of which {k}?", "Find the {k} with the {n} {v}.", "Which {k} is listed with {n} {v}?"),
-    "heldout": ("To which {k} does the {n} {v} belong?", "Name the {k} whose {n} is {v}."),
+    "train": ("Which {k} has the {n} {v}?", "Whose {n} is {v}?", "{v} is the {n} of which {k}?", "Find the {k} with the {n} {v}.", "Which {k} is listed with {n} {v}?",
+              "To which {k} does the {n} {v} belong?", "Name the {k} whose {n} is {v}."),
     "test": ("Of which {k} is {v} given as the {n}?", "The {n} {v} points to what {k}?"),
 }  # fmt: skip
 

@@ -3,9 +3,7 @@
 
 `relations.txt` holds the hand-written ones. Beside them stand open attributes, composed from a modifier and a noun
 ("backup fee", "spare key code"): thousands of labels, so that a reader learns to match any label, not these few.
-Wordings and relations marked ~ in the file are held out: `catalogue("train")` never returns them and
-`catalogue("heldout")` returns nothing else where a relation has any. Those steered decisions, so they are a development
-set; `relations-test.txt` and the "test" wordings are for the final figure.
+`relations-test.txt` and the "test" wordings are for the final figure: training never sees them.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import Literal
 from recipes.nano import words
 from recipes.nano.wordings import composed
 
-Split = Literal["train", "heldout", "test"]
+Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ OPEN_SAID = {
         "The {n} of {e} is {v}.", "{e} has a {n} of {v}.", "{e}'s {n} is {v}.", "For {e}, the {n} is {v}.", "The {n} for {e}: {v}.",
         "The {n} of {e} was set to {v}.", "{v} is the {n} of {e}.", "As {n}, {e} lists {v}.", "{e} gives its {n} as {v}.",
         "{e} shows {v} as its {n}.", "Please note that the {n} for {e} is {v}.", "At {e}, the {n} is {v}.",
+        "Under {n}, the record of {e} says {v}.", "When it comes to {e}, its {n} was fixed at {v}.", "One finds {v} as {n} of {e}.",
     ),
-    "heldout": ("Under {n}, the record of {e} says {v}.", "When it comes to {e}, its {n} was fixed at {v}.", "One finds {v} as {n} of {e}."),
     "test": ("{e} made {v} its {n} long ago.", "If {e} is meant, read {v} wherever the {n} comes up.", "Nobody at {e} doubts that the {n} equals {v}."),
 }  # fmt: skip
 OPEN_ASKED = {
@@ -56,8 +54,8 @@ OPEN_ASKED = {
         "What is the {n} of {e}?", "What is {e}'s {n}?", "Tell me the {n} of {e}.", "What is the {n} for {e}?", "{n} of {e}?",
         "What {n} does {e} have?", "Which {n} does {e} have?", "what is {e} {n}", "Give the {n} of {e}.", "I need the {n} for {e}.",
         "Can you find the {n} of {e}?", "Do you know the {n} of {e}?", "{e}: {n}?", "What is listed as the {n} of {e}?",
+        "Could you look up {e} and tell me its {n}?", "I am looking for the {n} that {e} has. What is it?", "State {e}'s {n}, please.",
     ),
-    "heldout": ("Could you look up {e} and tell me its {n}?", "I am looking for the {n} that {e} has. What is it?", "State {e}'s {n}, please."),
     "test": ("What do the papers name as {e}'s {n}?", "Suppose I call {e}: which {n} will they give me?", "How is the {n} of {e} described?"),
 }  # fmt: skip
 MODIFIERS = {
@@ -65,9 +63,9 @@ MODIFIERS = {
         "annual backup base basic daily default delivery emergency entry final first guest holiday initial internal late local main "
         "maximum minimum monthly next night office old opening order original outer overtime parking planned postal previous primary "
         "public quarterly regional regular remote reserve return safety school second service shipping spare special staff standard "
-        "start storage summer support target temporary test total travel trial weekend weekly winter yearly"
+        "start storage summer support target temporary test total travel trial weekend weekly winter yearly "
+        "boarding cleaning export harvest import interim laboratory nightly premium seasonal tasting workshop"
     ).split(),
-    "heldout": "boarding cleaning export harvest import interim laboratory nightly premium seasonal tasting workshop".split(),
     "test": "alpine archive bridge christmas dawn ferry garden hospital midnight orchard pilot quay rehearsal stage vintage".split(),
 }
 OPEN_NOUNS: dict[str, tuple[str, ...]] = {
@@ -116,17 +114,13 @@ def vary(rng: random.Random, relation: Relation, split: Split, share: float) -> 
     return Relation(relation.noun, relation.value, (*relation.said, *said), (*relation.asked, *asked))
 
 
-def _forms(text: str, split: Split) -> tuple[str, ...]:
-    """Pick the wordings of one split; a relation without held-out wordings has them all in the held-out split."""
-    forms = [f.strip() for f in text.split(";")]
-    held = tuple(f[1:] for f in forms if f.startswith("~"))
-    return tuple(f for f in forms if not f.startswith("~")) if split == "train" else held or tuple(forms)
+def _forms(text: str) -> tuple[str, ...]:
+    return tuple(f.strip() for f in text.split(";"))
 
 
 @functools.cache
 def catalogue(split: Split) -> tuple[Kind, ...]:
-    """Read `relations.txt`; whole relations marked ~ exist only in the held-out split. The test split has a file of its
-    own, with other kinds of thing."""
+    """Read `relations.txt`, or the file of the test split, with other kinds of thing."""
     kinds: list[tuple[list[str], list[Relation]]] = []
     file = "relations-test.txt" if split == "test" else "relations.txt"
     for line in Path(__file__).with_name(file).read_text(encoding="utf-8").splitlines():
@@ -137,7 +131,5 @@ def catalogue(split: Split) -> tuple[Kind, ...]:
             kinds.append(([name, *(p.strip() for p in rest.split("|"))], []))
             continue
         noun, value, said, asked = (p.strip() for p in line.split("|"))
-        if noun.startswith("~") and split == "train":
-            continue
-        kinds[-1][1].append(Relation(noun.lstrip("~"), value, _forms(said, split), _forms(asked, split)))
+        kinds[-1][1].append(Relation(noun, value, _forms(said), _forms(asked)))
     return tuple(Kind(head[0], head[1], head[2], tuple(relations)) for head, relations in kinds)

@@ -86,7 +86,7 @@ def steps_for(minutes: float, model: Nano, device: str, stages: tuple[plan.Stage
     began = time.monotonic()
     for _ in range(4):
         with torch.autocast(device.partition(":")[0], torch.bfloat16):
-            probe.loss(ids, picks, points)[0].backward()
+            probe.loss(ids, picks, points, points)[0].backward()
         for optim in optims:
             optim.step()
             optim.zero_grad()

@@ -27,17 +27,22 @@ ANSWER, CONTEXT, NOTHING = (
 )  # what a position is to the loss: a token to answer with, one to read, padding
 
 
+Pointers = tuple[tuple[int, tuple[int, ...]], ...]
+
+
 @dataclass(frozen=True)
 class Batch:
     """`ids` (B, L) and `target` (B, L), the next token of each position; `role` (B, L) is what that token is.
 
-    `points` are (flat position before an answer, places in its row where the answer's value stands in the passages).
+    `points` are (flat position before an answer's value or citation, places in its row where the value stands in the
+    passages); `headings` are (flat position of such a place, the place of its passage's number).
     """
 
     ids: np.ndarray
     target: np.ndarray
     role: np.ndarray
-    points: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    points: Pointers = ()
+    headings: Pointers = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class Encoded:
 
     ids: list[int]
     answer: list[bool]
-    points: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    points: Pointers = ()
+    headings: Pointers = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,10 @@ class Shown:
         found = whole.finditer(self.text[begin:end].lower(), 4)  # behind the passage's own number
         spots = [bisect.bisect_right(self.begins, begin + m.start()) - 1 for m in found]
         return tuple(self.offset + spot for spot in spots[:3])
+
+    def heading(self, number: int) -> int:
+        """Return where the number of a passage stands in the row."""
+        return self.offset + bisect.bisect_right(self.begins, self.text.find(f"\n\n[{number}]") + 3) - 1
 
 
 def _opening(begins: Sequence[int], ids: Sequence[int], at: int, space: int) -> tuple[int, ...]:
@@ -92,6 +102,7 @@ def encode_chat(
     ids: list[int] = []
     answer: list[bool] = []
     points: list[tuple[int, tuple[int, ...]]] = []
+    headings: list[tuple[int, tuple[int, ...]]] = []
     shown: Shown | None = None
     rest = iter(turns)
     keep = 0
@@ -106,6 +117,13 @@ def encode_chat(
             found = shown.places(turn.value, turn.place + 1) if at > 0 else ()
             if found:
                 points += [(len(ids) + i, found) for i in _opening(begins, text.ids, at, space)]
+                headings += [(place, (shown.heading(turn.place + 1),)) for place in found]
+                number = re.compile(rf"(?<!\w){turn.place + 1}(?!\w)")
+                cited = number.search(f" {message.content}", at + len(turn.value)) or number.search(
+                    f" {message.content}", 0, at
+                )
+                if cited:  # the same place tells which passage it is
+                    points.append((len(ids) + bisect.bisect_right(begins, cited.start()) - 1, found))
         ids += [special[f"<|{message.role}|>"], *text.ids, special[END]]
         answer += [False] + [mine] * (len(text.ids) + 1)
         if len(ids) > limit:
@@ -114,7 +132,8 @@ def encode_chat(
             keep = len(ids)
     if not keep:
         return None
-    return Encoded(ids[:keep], answer[:keep], tuple(p for p in points if p[0] < keep))
+    within = tuple(p for p in points if p[0] < keep)
+    return Encoded(ids[:keep], answer[:keep], within, tuple(dict.fromkeys(headings)))
 
 
 Source = Callable[
@@ -165,6 +184,7 @@ def make_batch(seed: int, step: int, rows: int, length: int, mix: Sequence[tuple
     role = np.zeros((rows, length), dtype=np.int8)
     target = np.zeros((rows, length), dtype=np.int64)
     points: list[tuple[int, tuple[int, ...]]] = []
+    headings: list[tuple[int, tuple[int, ...]]] = []
     for row in range(rows):
         rng = random.Random(f"{seed}:{step}:{row}")
         best: Encoded | None = None
@@ -181,4 +201,5 @@ def make_batch(seed: int, step: int, rows: int, length: int, mix: Sequence[tuple
         target[row, :n] = best.ids[1:]
         role[row, :n] = np.where(best.answer[1:], ANSWER, CONTEXT)
         points += [(row * length + at, places) for at, places in best.points if at < n]
-    return Batch(ids, target, role, tuple(points))
+        headings += [(row * length + at, places) for at, places in best.headings]
+    return Batch(ids, target, role, tuple(points), tuple(headings))

@@ -20,7 +20,7 @@ import torch
 
 from recipes.nano.model import Nano, Picks, Points, Shape
 from recipes.nano.muon import Muon
-from recipes.nano.stream import ANSWER, CONTEXT, Batch
+from recipes.nano.stream import ANSWER, CONTEXT, Batch, Pointers
 
 POINTS_EVERY = 20  # tokens of a row for each position that is told where to look
 BatchMaker = Callable[[int, float], Batch]  # (step, progress in [0, 1]) → batch
@@ -74,13 +74,13 @@ def pick_positions(batch: Batch, settings: Settings, step: int) -> Picks:
     )
 
 
-def point_positions(batch: Batch, settings: Settings, step: int) -> Points:
+def point_positions(batch: Batch, pointers: Pointers, settings: Settings, step: int) -> Points:
     """Choose M positions to point from, M / B in each row, fixed by the batch's shape as N above."""
     rows, length = batch.ids.shape
     each = max(1, length // POINTS_EVERY)
     rng = random.Random(f"{settings.seed}:{step}:points")
     by_row: list[list[tuple[int, tuple[int, ...]]]] = [[] for _ in range(rows)]
-    for point in batch.points:
+    for point in pointers:
         by_row[point[0] // length].append(point)
     chosen = [rng.sample(mine, min(each, len(mine))) for mine in by_row]
     count = sum(map(len, chosen))
@@ -89,7 +89,7 @@ def point_positions(batch: Batch, settings: Settings, step: int) -> Points:
     keys[:, 0] = 0
     for row, mine in enumerate(chosen):
         for i, (at, places) in enumerate(mine, start=row * each):
-            query[i], weight[i] = at, 1 / count
+            query[i], weight[i] = at, 1 / max(1, count)
             keys[i, : len(places)] = places
     return Points(torch.from_numpy(query), torch.from_numpy(keys), torch.from_numpy(weight))
 
@@ -170,10 +170,13 @@ def train(
     ):
         batch = make(step, step / settings.steps)
         picks = Picks(*(t.to(device) for t in pick_positions(batch, settings, step)))
-        points = Points(*(t.to(device) for t in point_positions(batch, settings, step)))
+        points, headings = (
+            Points(*(t.to(device) for t in point_positions(batch, pointers, settings, step)))
+            for pointers in (batch.points, batch.headings)
+        )
         ids = torch.from_numpy(batch.ids).to(device)
         with torch.autocast(device.partition(":")[0], torch.bfloat16):
-            loss, answer_loss, pointing = loss_of(ids, picks, points)
+            loss, answer_loss, pointing = loss_of(ids, picks, points, headings)
         loss.backward()
         for optim in optims:
             for group in optim.param_groups:

@@ -2,7 +2,7 @@
 
 A reader that had met only fourteen general questions answered 73 % of first tokens right in those and 34 % in wordings
 it had not met (LOG.md). A lead, a core and a tail are drawn apart, so that no two questions look alike. The training
-split only: the held-out wordings in `relations.py` are none of these.
+split only: the test wordings in `relations.py` are none of these.
 """
 
 from __future__ import annotations
@@ -43,6 +43,14 @@ SAID_CORES = (
     "{e} reports {v} as {n}",
     "{n} and {e} go together as {v}",
     "whoever asks about {e} and its {n} is told {v}",
+    "for {e} we noted {v} under {n}",
+    "the files give {v} as {e}'s {n}",
+    "{e} goes by {v} when it comes to {n}",
+    "as far as {n} is concerned, {e} has {v}",
+    "{e} was given {v} for its {n}",
+    "{n} of {e}: {v}",
+    "one may rely on {v} as the {n} of {e}",
+    "{e} and the {n} {v} belong together",
 )
 SAID_TAILS = (
     "",
@@ -112,6 +120,38 @@ ASK_CORES = (
     "in the case of {e}, how does the {n} read",
     "if somebody wants the {n} and has {e} in mind, what do we answer",
     "{e} is what I care about, its {n} to be exact",
+    "would you check which {n} {e} has",
+    "do you happen to know {e}'s {n}",
+    "please find out the {n} for {e}",
+    "the {n} {e} has, please",
+    "I want to see the {n} listed under {e}",
+    "I would need the {n} that goes with {e}",
+    "search for {e} and tell me the {n}",
+    "look at {e}; what about its {n}",
+    "give the value of {n} for {e}",
+    "quote the {n} of {e}",
+    "say what {n} {e} has got",
+    "write down {e}'s {n}",
+    "could anyone say what the {n} of {e} is",
+    "I wonder what {e}'s {n} might be",
+    "let us see: {e} and its {n}",
+    "our client wants the {n} of {e}",
+    "where {e} is concerned, what is the {n}",
+    "what {n} is stated for {e}",
+    "what {n} was recorded for {e}",
+    "what stands next to {n} for {e}",
+    "am I right that {e} has a {n}, and which",
+    "{e} has a {n}: which one",
+    "speaking of {e}, what is its {n}",
+    "does {e} have a {n}, and if so, which",
+    "get me {e}'s {n}",
+    "according to the files, what is {e}'s {n}",
+    "what do we know of the {n} of {e}",
+    "I cannot remember the {n} of {e}",
+    "which value does {e} have as {n}",
+    "which {n} applies to {e}",
+    "which {n} is {e} tied to",
+    "under which {n} is {e} kept",
 )
 ASK_TAILS = (
     "?",
