@@ -104,7 +104,9 @@ def _judge(table: Any) -> JudgeSection:
         raise ConfigError(f"'rubrics' in {where} names {(unknown or ['nothing'])[0]!r}.",
                           f"Known: {', '.join(RUBRICS)}.")  # fmt: skip
     if not 1 <= judge.votes <= 15:
-        raise ConfigError(f"'votes' in {where} is {judge.votes}.", "Give a number from 1 to 15, best an odd one.")
+        raise ConfigError(
+            f"'votes' in {where} is {judge.votes}.", "Give a number from 1 to 15, best an odd one."
+        )
     if judge.budget is not None and (judge.input_price is None or judge.output_price is None):
         raise ConfigError(f"'budget' in {where} needs 'input_price' and 'output_price'.", "Give both.")
     return judge
@@ -113,7 +115,9 @@ def _judge(table: Any) -> JudgeSection:
 def _keys(tables: Any) -> dict[str, KeySection]:
     """Read [serve.keys.NAME]. A caller without a rule would see everything, which is what [serve] key_env is for."""
     if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
-        raise ConfigError("'keys' in [serve] must hold tables.", "Write [serve.keys.NAME] and the keys below it.")
+        raise ConfigError(
+            "'keys' in [serve] must hold tables.", "Write [serve.keys.NAME] and the keys below it."
+        )
     made: dict[str, KeySection] = {}
     for name, table in tables.items():
         where = f"[serve.keys.{name}]"

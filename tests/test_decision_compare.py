@@ -112,7 +112,10 @@ def test_too_many_nulls_in_one_arm_refuse_the_contrast_and_only_that():
         "Refused: rag - base on truthfulness: more than 2% of the rows are null in one of them only."
         in found.warnings
     )
-    assert "Not compared, since only one of the two has a value on enough questions: f1 (rag - base)." in found.warnings
+    assert (
+        "Not compared, since only one of the two has a value on enough questions: f1 (rag - base)."
+        in found.warnings
+    )
     assert (
         next(
             c for c in found.contrasts if (c.a, c.b, c.metric) == ("tuned", "base", "truthfulness")

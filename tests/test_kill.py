@@ -74,7 +74,9 @@ def built(root: Path) -> dict[str, Any]:
     vector = parts.retrieval.embedder.encode(["parental leave"], query=True)[0]
     return {
         "chunks": [to_dict(chunk) for chunk in parts.retrieval.store.chunks()],
-        "nearest": [(chunk.id, round(score, 5)) for chunk, score in parts.retrieval.store.search_dense(vector, 10)],
+        "nearest": [
+            (chunk.id, round(score, 5)) for chunk, score in parts.retrieval.store.search_dense(vector, 10)
+        ],
         "adapters": {
             name: (parts.models.adapter(name) / "adapter_model.safetensors").read_bytes()
             for name in ("tuned", "hybrid")

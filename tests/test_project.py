@@ -151,7 +151,9 @@ def test_a_build_killed_at_any_moment_is_completed_by_the_next(small: Path, tmp_
     for delay in (0.2, 0.5, 0.8):
         kill_after(delay, "build", str(small))
     Project(small).build()
-    assert list(Project(small).parts.retrieval.store.chunks()) == list(Project(twin).parts.retrieval.store.chunks())
+    assert list(Project(small).parts.retrieval.store.chunks()) == list(
+        Project(twin).parts.retrieval.store.chunks()
+    )
 
 
 def kill_after(seconds: float, *arguments: str) -> None:

