@@ -36,6 +36,7 @@ _LENGTHS = np.concatenate([np.arange(64), 64 * 1.03 ** np.arange(192)]).astype(n
 # Terms in more than a quarter of all rows are added as whole arrays: 0.08 ms at 200,000 rows, by their postings 0.28 ms.
 # There can be a dozen or two of them, and they are the words that questions are made of.
 _DENSE = 4
+_SPARSE = 16
 
 
 def tokens(text: str, language: str, *, stop_words: bool) -> list[str]:
@@ -167,6 +168,7 @@ class Bm25Index:
         self._segments = segments
         self._lengths = np.zeros(0, dtype=np.int32) if lengths is None else lengths
         self._impacts: _Impacts | None = None
+        self._last: tuple[Mask | None, int, float] | None = None
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -205,12 +207,12 @@ class Bm25Index:
 
         `live` says which rows exist, for the statistics; `allowed` which of them may be found. None means all.
         """
-        lengths = self._lengths if live is None else self._lengths[live]
-        terms = self._terms(words, len(lengths), live)
+        total, average = self._counted(live)
+        terms = self._terms(words, total, live)
         if not terms:
             return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.float32)
         scores = np.zeros(len(self._lengths), dtype=np.float32)
-        impacts, average = self._impacts, float(lengths.mean())
+        impacts = self._impacts
         if impacts is None or impacts.average != average:
             impacts = self._impacts = _Impacts(average, len(scores))
         for term in terms:
@@ -222,9 +224,21 @@ class Bm25Index:
         visible = live if allowed is None else allowed
         if visible is not None:
             scores *= visible
-        rows = at_least_kth(scores, k)
-        rows = rows[scores[rows] > 0]
-        return rows, scores[rows]
+        among = [rows for term in terms for rows, _ in term.parts]
+        if sum(map(len, among)) * _SPARSE < len(scores):  # few rows to choose from: leave the others unread
+            found: Rows = np.unique(np.concatenate(among))
+            found = found[at_least_kth(scores[found], k)]
+        else:
+            found = at_least_kth(scores, k)
+        found = found[scores[found] > 0]
+        return found, scores[found]
+
+    def _counted(self, live: Mask | None) -> tuple[int, float]:
+        """Return how many rows exist and their average length; kept for the mask that was asked for last."""
+        if self._last is None or self._last[0] is not live:
+            lengths = self._lengths if live is None else self._lengths[live]
+            self._last = (live, len(lengths), float(lengths.mean()) if len(lengths) else 0.0)
+        return self._last[1:]
 
     def _terms(self, words: Sequence[str], total: int, live: Mask | None) -> list[_Term]:
         """Return the query's terms that occur."""
