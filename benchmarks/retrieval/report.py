@@ -15,8 +15,14 @@ Rows = list[dict[str, Any]]
 
 
 def latest(rows: Rows) -> dict[tuple[str, str, str], dict[str, Any]]:
-    """Return the last measurement of each kind."""
-    return {(row["system"], row["part"], row["measure"]): row for row in rows}
+    """Return the last measurement of each kind; a part that was begun again replaces what was measured of it before."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in rows:
+        system, part, measure = row["system"], row["part"], row["measure"]
+        if measure == "versions":
+            found = {key: old for key, old in found.items() if key[:2] != (system, part)}
+        found[system, part, measure] = row
+    return found
 
 
 def table(head: list[str], body: list[list[str]]) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from system import LOOKUP, installed
 
+_VECTORS = "system_txtai.vectors"  # by name, so that an index that was saved finds it again
 
-def _vectors(texts: list[str]) -> np.ndarray:
-    """LOOKUP as a function, which txtai tells from a class to make."""
+
+def vectors(texts: list[str]) -> np.ndarray:
+    """LOOKUP as a function: what else can be called, txtai takes for a class to make."""
     return LOOKUP(texts)
 
 
@@ -46,7 +48,7 @@ class Adapter:
         LOOKUP.learn(texts, vectors)
         rows = list(zip(ids, texts, strict=True))
         if self._index is None:
-            self._index = Embeddings(method="external", transform=_vectors, hybrid=True, content=True)
+            self._index = Embeddings(method="external", transform=_VECTORS, hybrid=True, content=True)
             self._index.index(rows)
         else:
             self._index.upsert(rows)
@@ -63,6 +65,5 @@ class Adapter:
         """Load."""
         from txtai import Embeddings
 
-        self._index = Embeddings(method="external", transform=_vectors, hybrid=True, content=True)
+        self._index = Embeddings(method="external", transform=_VECTORS, hybrid=True, content=True)
         self._index.load(str(self._folder / "index"))
-        self._index.config["transform"] = _vectors
