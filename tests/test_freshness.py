@@ -48,6 +48,8 @@ def live(root):
     print("synced", flush=True)
     follower = _Follower(parts, documents, held)
     for line in lines():
+        if not line.startswith(b"["):
+            continue  # the rest of a line that the one before was killed over; the first sync has seen it all
         for done in follower.follow([Path(name) for name in json.loads(line)]):
             assert not done.trouble, done.trouble
         print("synced", flush=True)
