@@ -211,7 +211,7 @@ def test_what_was_not_measured_does_not_keep_a_limit():
     found = advise(answers, limits=Limits(max_p95=2.0))
     assert (found.kind, found.variant) == ("UNDECIDED", None)
     assert found.reasons[0].startswith(
-        "No variant keeps the limits: base: its p95 latency is not measured, the limit 2 s"
+        "No variant is fit to serve: base: its p95 latency is not measured, the limit 2 s"
     )
     nulls = {name: {"cites": [None] * 120} for name in answers}
     floored = advise(answers, limits=Limits(floors={"cites": 0.5}), extra=nulls)
@@ -260,6 +260,21 @@ def test_utility_by_hand():
     formats = np.array([np.nan, 1.0, 0.0, 0.0, 1.0])
     assert list(utilities(outcome, formats, Values(2.0, 3.0, 0.5, 0.25))) == [2.0, 2.0, 1.5, -0.5, -3.0]
     assert Shares.of(outcome, formats) == Shares(0.6, 0.2, 0.2, 0.2)
+
+
+def test_no_variant_wins_that_is_worth_less_than_saying_nothing():
+    """A fifth has no answer, so declining everything is worth +0.2. Half right and half wrong is worth less than that."""
+    answerable = [True] * 96 + [False] * 24
+    poor = ("+" * 50 + "-" * 46) + "+" * 12 + "-" * 12
+    good = "+" * 80 + "-" * 16 + "+" * 24
+    verdict = advise({"base": "-" * 120, "rag": poor}, answerable=answerable)
+    assert (verdict.kind, verdict.variant, set(verdict.rejected)) == ("UNDECIDED", None, {"base", "rag"})
+    assert line(verdict, "3 silence: rag") == [
+        "3 silence: rag is dropped: declining every question is worth +0.200 a question, its answers +0.033 (95 % sure)"
+    ]
+    better = advise({"base": "-" * 120, "rag": good}, answerable=answerable)
+    assert (better.kind, better.variant) == ("RECOMMEND", "rag")
+    assert line(better, "3 silence: rag") == []
 
 
 def test_a_format_contract_counts_on_answerable_questions_only():

@@ -23,7 +23,8 @@ class Case:
     """Variants from simple to elaborate, over the questions that all of them have an outcome for.
 
     `outcome` and `formats` are one number a question (see `utility`); `query` USD an answer, None where unknown;
-    `monthly` USD a month whatever the volume; `volume` answers a month.
+    `monthly` USD a month whatever the volume; `volume` answers a month. `unanswerable` tells of each question whether
+    the right answer is to decline; empty where that is not known.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class Case:
     seed: int
     draws: int
     strata: tuple[str, ...] = ()
+    unanswerable: tuple[bool, ...] = ()
 
     @property
     def costs(self) -> dict[str, float | None]:
@@ -51,6 +53,12 @@ class Case:
     def worth(self, name: str) -> Floats:
         """Worth of each answer to the user, its cost left out."""
         return utilities(self.outcome[name], self.formats[name], self.values)
+
+    def silence(self) -> Floats | None:
+        """Worth of declining each question, which costs nothing; None where it is not known which have an answer."""
+        if not self.unanswerable:
+            return None
+        return np.where(self.unanswerable, self.values.right, -self.values.abstain)
 
     def utility(self, name: str) -> Floats:
         """Worth of each answer, the cost of an answer taken off when every variant's is known."""
@@ -90,6 +98,7 @@ class Case:
             outcome={name: values[rows] for name, values in self.outcome.items()},
             formats={name: values[rows] for name, values in self.formats.items()},
             strata=(stratum,) * int(rows.sum()),
+            unanswerable=tuple(u for u, take in zip(self.unanswerable, rows, strict=False) if take),
         )
 
     def probability_best(self, names: Sequence[str]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The recommendation: seven steps from measured variants to a verdict that may be UNDECIDED, printed as a trace.
 
-1 hard limits, 2 guardrails, 3 utility, 4 dominance, 5 superiority over the cheapest, 6 equivalence, 7 undecided. The
+1 hard limits, 2 guardrails, 3 utility (and whether it is above that of saying nothing), 4 dominance, 5 superiority over the cheapest, 6 equivalence, 7 undecided. The
 same input and seed print the same trace. Costs and values come from the user; no provider, model or file is known
 here. Baselines are shown by the comparison and cannot win.
 """
@@ -8,7 +8,7 @@ here. Baselines are shown by the comparison and cannot win.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from graft.decision.screening import (
     hard_limits,
     surely_above,
     surely_as_fast,
+    worse_than_silence,
 )
 from graft.decision.statistics import DRAWS
 from graft.decision.utility import Values
@@ -121,6 +122,9 @@ def recommend(
         seed=seed,
         draws=draws,
         strata=_taken(strata, kept) if strata else (),
+        unanswerable=tuple(not known for known, take in zip(answerable, kept, strict=True) if take)
+        if answerable
+        else (),
     )
     base = reference if reference in names else names[0]
     fence = guardrails(names, base, limits, scores, clusters)
@@ -157,10 +161,13 @@ def _steps(case: Case, evidence: _Evidence) -> _Outcome:
     accuracy = accuracy_line(case, eligible) if eligible else None
     if accuracy:
         third.append(accuracy[0])
+    mute, told = _silenced(case, eligible)
+    third += told
+    eligible = [name for name in eligible if name not in mute]
     better = surely_above({n: case.worth(n) for n in case.names}, case.clusters, case.draws, case.seed)
     beaten, fourth = dominated(eligible, better=better, faster=evidence.faster, costs=case.costs)
     left = [name for name in eligible if name not in beaten]
-    trace, rejected = [*first, *second, *third, *fourth], {**beaten, **fenced, **broken}
+    trace, rejected = [*first, *second, *third, *fourth], {**beaten, **mute, **fenced, **broken}
     if not left:
         return _Outcome(left, None, rejected, trace)
     verdict = decide(
@@ -176,6 +183,21 @@ def _steps(case: Case, evidence: _Evidence) -> _Outcome:
     return _Outcome(left, verdict, rejected, [*trace, *verdict.lines], misled)
 
 
+def _silenced(case: Case, eligible: Sequence[str]) -> Screened:
+    """Return the variants that are surely worth less than saying nothing; none where that is not known."""
+    silence = case.silence()
+    if silence is None:
+        return {}, []
+    return worse_than_silence(
+        eligible,
+        silence,
+        {name: case.worth(name) for name in eligible},
+        clusters=case.clusters,
+        draws=case.draws,
+        seed=case.seed,
+    )
+
+
 def _assembled(
     case: Case, evidence: _Evidence, gaps: Mapping[str, str], failures: Failures
 ) -> Recommendation:
@@ -183,7 +205,9 @@ def _assembled(
     rejected = {**gaps, **done.rejected}
     trace = [f"0 {name} is dropped: {reason}" for name, reason in gaps.items()] + done.trace
     if done.verdict is None:
-        return _nothing(trace, rejected, len(case.questions))
+        nothing = _nothing(trace, rejected, len(case.questions))
+        found = {name: dict(causes) for name, causes in failures.items()}
+        return replace(nothing, utility=case.utility_estimates(), failures=found)
     verdict = done.verdict
     sensitivity = [_what_if(what, at, changed, evidence, verdict) for what, at, changed in what_ifs(case)]
     probability = case.probability_best(done.left)
@@ -287,7 +311,7 @@ def _nothing(trace: list[str], rejected: Mapping[str, str], n: int) -> Recommend
         )
     elif rejected:
         reason, needed = (
-            "No variant keeps the limits: " + "; ".join(f"{k}: {v}" for k, v in rejected.items()),
+            "No variant is fit to serve: " + "; ".join(f"{k}: {v}" for k, v in rejected.items()),
             None,
         )
     else:

@@ -19,6 +19,7 @@ from graft.types import Estimate
 
 ALPHA = 0.05
 CONFIDENCE = 0.95
+SILENCE = "declining every question"
 
 Screened = tuple[dict[str, str], list[str]]
 """Variant → why it was dropped; the lines to print."""
@@ -169,6 +170,29 @@ def dominated(
                 break
     lines = [f"4 dominance: {name} is dropped: {reason}" for name, reason in dropped.items()]
     return dropped, lines or ["4 dominance: no variant is surely beaten by a cheaper one"]
+
+
+def worse_than_silence(
+    names: Sequence[str],
+    silence: Floats,
+    worth: Mapping[str, Floats],
+    *,
+    clusters: Sequence[str],
+    draws: int,
+    seed: int,
+) -> Screened:
+    """Step 3: drop a variant if declining every question is surely (95 %) worth more than its answers: whoever serves
+    it loses by it, however it stands to the others."""
+    mean = float(silence.mean())
+    dropped = {
+        name: f"declining every question is worth {mean:+.3f} a question, its answers {float(worth[name].mean()):+.3f} (95 % sure)"
+        for name in names
+        if (SILENCE, name) in surely_above({SILENCE: silence, name: worth[name]}, clusters, draws, seed)
+    }
+    lines = [f"3 silence: {name} is dropped: {reason}" for name, reason in dropped.items()]
+    return dropped, lines or [
+        f"3 silence: declining every question is worth {mean:+.3f}, not surely more than any variant"
+    ]
 
 
 def money(usd: float) -> str:

@@ -260,14 +260,14 @@ def _beyond(
 ) -> tuple[str, ...]:
     """Warn when saying nothing would be worth more than the best variant, or a plain baseline is ahead of all."""
     left = [known for known in (best.variant, *best.candidates) if known and known in best.utility]
-    worth = {name: mean for name in left if (mean := best.utility[name].mean) is not None}
+    worth = {name: mean for name in left or best.utility if (mean := best.utility[name].mean) is not None}
     if not worth:
         return ()
     found = []
     name = max(worth, key=lambda known: worth[known])
     gains = [-decision.abstain if question.answerable else decision.right for question in measured.questions]
     silent = sum(gains) / len(gains)
-    if worth[name] < silent:
+    if left and worth[name] < silent:  # without one left, the verdict says so itself
         told = f"declining every question would be worth {silent:+.2f} a question, {name} {worth[name]:+.2f}"
         found.append(f"Do not serve {name} as it is: {told}.")
     plain = [known for known in BASELINES if known in comparison.variants]
