@@ -210,8 +210,10 @@ def test_what_was_not_measured_does_not_keep_a_limit():
     answers = {"base": BASE, "rag": RAG}
     found = advise(answers, limits=Limits(max_p95=2.0))
     assert (found.kind, found.variant) == ("UNDECIDED", None)
-    assert found.reasons[0].startswith(
-        "No variant is fit to serve: base: its p95 latency is not measured, the limit 2 s"
+    assert found.reasons == (
+        "No variant is fit to serve.",
+        "base: its p95 latency is not measured, the limit 2 s",
+        "rag: its p95 latency is not measured, the limit 2 s",
     )
     nulls = {name: {"cites": [None] * 120} for name in answers}
     floored = advise(answers, limits=Limits(floors={"cites": 0.5}), extra=nulls)
@@ -270,7 +272,7 @@ def test_no_variant_wins_that_is_worth_less_than_saying_nothing():
     verdict = advise({"base": "-" * 120, "rag": poor}, answerable=answerable)
     assert (verdict.kind, verdict.variant, set(verdict.rejected)) == ("UNDECIDED", None, {"base", "rag"})
     assert line(verdict, "3 silence: rag") == [
-        "3 silence: rag is dropped: declining every question is worth +0.200 a question, its answers +0.033 (95 % sure)"
+        "3 silence: rag is dropped: its answers are worth +0.033 a question, declining every one +0.200 (95 % sure)"
     ]
     better = advise({"base": "-" * 120, "rag": good}, answerable=answerable)
     assert (better.kind, better.variant) == ("RECOMMEND", "rag")

@@ -304,22 +304,18 @@ def _contract(
 
 def _nothing(trace: list[str], rejected: Mapping[str, str], n: int) -> Recommendation:
     """The verdict when no variant or no question is left."""
+    needed, details = None, [f"{name}: {why}" for name, why in rejected.items()]
     if n == 0:
-        reason, needed = (
-            f"There are no questions: write about {FIRST_SAMPLE}, a fifth of them unanswerable.",
-            FIRST_SAMPLE,
-        )
+        needed = FIRST_SAMPLE
+        reason = f"There are no questions: write about {needed}, a fifth of them unanswerable."
     elif rejected:
-        reason, needed = (
-            "No variant is fit to serve: " + "; ".join(f"{k}: {v}" for k, v in rejected.items()),
-            None,
-        )
+        reason = "No variant is fit to serve."
     else:
-        reason, needed = "No variant has an outcome to decide on.", None
+        reason = "No variant has an outcome to decide on."
     return Recommendation(
         kind=UNDECIDED,
         variant=None,
-        reasons=(reason,),
+        reasons=(reason, *details),
         trace=(*trace, f"7 UNDECIDED: {reason}"),
         questions_needed=needed,
         rejected=dict(rejected),

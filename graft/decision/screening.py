@@ -185,7 +185,7 @@ def worse_than_silence(
     it loses by it, however it stands to the others."""
     mean = float(silence.mean())
     dropped = {
-        name: f"declining every question is worth {mean:+.3f} a question, its answers {float(worth[name].mean()):+.3f} (95 % sure)"
+        name: f"its answers are worth {float(worth[name].mean()):+.3f} a question, declining every one {mean:+.3f} (95 % sure)"
         for name in names
         if (SILENCE, name) in surely_above({SILENCE: silence, name: worth[name]}, clusters, draws, seed)
     }
