@@ -214,7 +214,9 @@ def test_a_long_life_of_small_updates_is_tidied_up(tmp_path, monkeypatch):
     for version in range(12):
         index.update([Document("a.md", f"Version {version}."), Document("b.md", "Stays.")], quiet)
     assert [chunk.text for chunk in store.chunks()] == ["Version 11.", "Stays."]
-    assert len(list((tmp_path / "store").glob("*.lance/_versions/*"))) <= 6
+    # Untidied there would be more than twelve. A compaction leaves itself and what it commits on its way: two on a busy
+    # core and three on an idle one, where those are younger than the millisecond above.
+    assert len(list((tmp_path / "store").glob("*.lance/_versions/*"))) <= 4 + 3
 
 
 def test_an_update_of_some_documents_leaves_the_rest_alone_and_unread(make):

@@ -18,6 +18,7 @@ _MEANING = {
     "KEEP_THE_CHEAPER": "No dearer variant is better by an amount that matters to you, and this one costs least.",
     "UNDECIDED": "These questions cannot tell the variants apart. Nothing is wrong; there is just not enough evidence yet.",
 }
+_UNFIT = "Every variant breaks a limit, or its answers are worth less than none. Mend what the list below names, or try another model."
 _FACTS = ("correct", "wrong", "over_refusal", "abstain_recall", "format", "latency_p50", "cost")
 
 
@@ -29,7 +30,8 @@ def verdict(comparison: Comparison, recommendation: Recommendation) -> str:
         if name
     ]
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in recommendation.reasons)
-    meaning = _MEANING.get(recommendation.kind, "")
+    unfit = recommendation.rejected and not who
+    meaning = _UNFIT if unfit else _MEANING.get(recommendation.kind, "")
     more = ""
     if recommendation.questions_needed:
         more = f'<p class="next">Next: collect about <b>{recommendation.questions_needed:,}</b> more questions.</p>'
