@@ -20,12 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graft.backends.checkpoints import CHECKPOINT, save_checkpoint
 from graft.backends.train_data import IGNORED, Batch
 from graft.errors import BackendError
 from graft.protocols import Progress
-from graft.workspace import guard
 
-CHECKPOINT = "checkpoint.pt"
 CHECKPOINT_SECONDS = 30.0
 ADAM_BETAS = (0.9, 0.999)
 MAX_GRADIENT_NORM = 1.0
@@ -242,21 +241,13 @@ def _to(batch: Batch, device: str) -> Batch:
 def _save(
     folder: Path, state: Progressed, trained: dict[str, Any], optimizer: Any, best: dict[str, Tensor]
 ) -> None:
-    """Write the checkpoint: to a temporary file, flushed, then renamed, so that a kill leaves a whole one."""
     content = {
         "state": asdict(state),
         "trained": {name: weight.detach() for name, weight in trained.items()},
         "optimizer": optimizer.state_dict(),
         "best": best,
     }
-    temporary = folder / f"{CHECKPOINT}.part"
-    with guard(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            torch.save(content, handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(folder / CHECKPOINT)
+    save_checkpoint(folder, content)
 
 
 def _resume(loop: Loop, trained: dict[str, Any], optimizer: Any) -> tuple[Progressed, dict[str, Tensor]]:

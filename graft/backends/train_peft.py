@@ -89,7 +89,7 @@ class PeftTrainer:
         """
         import torch
 
-        from graft.backends import train_data, train_loop
+        from graft.backends import checkpoints, train_data, train_loop
 
         given = self.options
         base = models.locate(given.model)
@@ -107,7 +107,7 @@ class PeftTrainer:
             state = train_loop.run(loop)
         if train_loop.is_main_process():
             export(folder)
-            (folder / train_loop.CHECKPOINT).unlink(missing_ok=True)
+            (folder / checkpoints.CHECKPOINT).unlink(missing_ok=True)
         return {
             "steps": state.step,
             "tokens": state.tokens,

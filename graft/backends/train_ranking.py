@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import shutil
 import time
@@ -21,13 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graft.backends.checkpoints import CHECKPOINT, save_checkpoint
 from graft.backends.devices import cpu_has_bf16
 from graft.backends.embed_minilm import PACKAGE
 from graft.errors import BackendError, ConfigError, MissingExtra
 from graft.protocols import Progress
 from graft.workspace import guard
 
-CHECKPOINT = "checkpoint.pt"
 CHECKPOINT_SECONDS = 30.0
 WARMUP = 0.1
 MAX_GRADIENT_NORM = 1.0
@@ -161,14 +160,7 @@ def _save(folder: Path, state: State, trained: dict[str, Tensor], optimizer: Any
         "trained": {name: weight.detach() for name, weight in trained.items()},
         "optimizer": optimizer.state_dict(),
     }
-    temporary = folder / f"{CHECKPOINT}.part"
-    with guard(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            torch.save(content, handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(folder / CHECKPOINT)
+    save_checkpoint(folder, content)
 
 
 def _resume(folder: Path, trained: dict[str, Tensor], optimizer: Any) -> State:

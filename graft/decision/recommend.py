@@ -27,6 +27,7 @@ from graft.decision.explain import (
 )
 from graft.decision.resampling import Floats
 from graft.decision.screening import (
+    SILENCE,
     Limits,
     Screened,
     dominated,
@@ -161,10 +162,13 @@ def _steps(case: Case, evidence: _Evidence) -> _Outcome:
     accuracy = accuracy_line(case, eligible) if eligible else None
     if accuracy:
         third.append(accuracy[0])
-    mute, told = _silenced(case, eligible)
+    worth = {name: case.worth(name) for name in case.names}
+    if (silence := case.silence()) is not None:
+        worth[SILENCE] = silence
+    better = surely_above(worth, case.clusters, case.draws, case.seed)
+    mute, told = worse_than_silence(eligible, worth, better)
     third += told
     eligible = [name for name in eligible if name not in mute]
-    better = surely_above({n: case.worth(n) for n in case.names}, case.clusters, case.draws, case.seed)
     beaten, fourth = dominated(eligible, better=better, faster=evidence.faster, costs=case.costs)
     left = [name for name in eligible if name not in beaten]
     trace, rejected = [*first, *second, *third, *fourth], {**beaten, **mute, **fenced, **broken}
@@ -181,21 +185,6 @@ def _steps(case: Case, evidence: _Evidence) -> _Outcome:
     )
     misled = accuracy[0].removeprefix("3 ") if accuracy and accuracy[1] else ""
     return _Outcome(left, verdict, rejected, [*trace, *verdict.lines], misled)
-
-
-def _silenced(case: Case, eligible: Sequence[str]) -> Screened:
-    """Return the variants that are surely worth less than saying nothing; none where that is not known."""
-    silence = case.silence()
-    if silence is None:
-        return {}, []
-    return worse_than_silence(
-        eligible,
-        silence,
-        {name: case.worth(name) for name in eligible},
-        clusters=case.clusters,
-        draws=case.draws,
-        seed=case.seed,
-    )
 
 
 def _assembled(

@@ -173,26 +173,21 @@ def dominated(
 
 
 def worse_than_silence(
-    names: Sequence[str],
-    silence: Floats,
-    worth: Mapping[str, Floats],
-    *,
-    clusters: Sequence[str],
-    draws: int,
-    seed: int,
+    names: Sequence[str], worth: Mapping[str, Floats], better: set[tuple[str, str]]
 ) -> Screened:
     """Step 3: drop a variant if declining every question is surely (95 %) worth more than its answers: whoever serves
-    it loses by it, however it stands to the others."""
-    mean = float(silence.mean())
+    it loses by it, however it stands to the others. `worth` and `better` (of `surely_above`) hold SILENCE beside the
+    names; without it nothing is dropped."""
+    if SILENCE not in worth:
+        return {}, []
+    mean = float(worth[SILENCE].mean())
     dropped = {
         name: f"its answers are worth {float(worth[name].mean()):+.3f} a question, declining every one {mean:+.3f} (95 % sure)"
         for name in names
-        if (SILENCE, name) in surely_above({SILENCE: silence, name: worth[name]}, clusters, draws, seed)
+        if (SILENCE, name) in better
     }
     lines = [f"3 silence: {name} is dropped: {reason}" for name, reason in dropped.items()]
-    return dropped, lines or [
-        f"3 silence: declining every question is worth {mean:+.3f}, not surely more than any variant"
-    ]
+    return dropped, lines or [f"3 silence: {SILENCE} is worth {mean:+.3f}, not surely more than any variant"]
 
 
 def money(usd: float) -> str:

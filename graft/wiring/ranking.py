@@ -68,10 +68,8 @@ _VOCABULARIES: WeakKeyDictionary[Store, Vocabulary] = WeakKeyDictionary()
 
 
 def corrector(store: Store) -> Correct:
-    """Return the spelling step of a store. Its words are read at the first unknown one, and once: a word that was
-    indexed later is asked of the store itself. A word once found is not asked for again (asking cost a third of a query
-    at 20k chunks); under a filter every word is, since what one caller may see tells nothing of another's."""
-    found: set[str] = set()
+    """Return the spelling step of a store. Its words are read at the first question with a word long enough to be
+    mended, and once: a word that was indexed later is asked of the store itself."""
 
     def vocabulary() -> Vocabulary:
         if store not in _VOCABULARIES:
@@ -79,13 +77,6 @@ def corrector(store: Store) -> Correct:
         return _VOCABULARIES[store]
 
     def mend(query: str, where: Filter | None) -> str:
-        def known(word: str) -> bool:
-            if where is not None:
-                return bool(store.search_text(word, 1, where))
-            if word not in found and store.search_text(word, 1):
-                found.add(word)
-            return word in found
-
-        return correct(query, vocabulary, known)
+        return correct(query, vocabulary, lambda word: bool(store.search_text(word, 1, where)))
 
     return mend
