@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
+from serving import listening
 
 from graft import Project
 from graft.config import from_tables as settings_from
@@ -21,7 +19,6 @@ from graft.evaluation.recorded import RecordedAnswers
 from graft.evaluation.run import OUTAGE, reported_latencies, run
 from graft.generation.competitor import Competitor
 from graft.server.app import create_app
-from graft.server.run import listen
 from graft.settings import CompetitorSection
 from graft.testing.fakes import EchoGenerator
 from graft.types import Answer, Citation, Message, Question, Row, Usage
@@ -31,17 +28,8 @@ from graft.types import Answer, Citation, Message, Question, Row, Usage
 def served(project: Project) -> Iterator[str]:
     """Serve the project's rag variant on a free port of loopback; yields the base URL of its API."""
     app = create_app({"rag": project.parts.variant("rag")}, default="rag", key="secret")
-    with listen("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started:
-                time.sleep(0.005)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with listening(app) as url:
+        yield f"{url}/v1"
 
 
 def declare(root: Path, tables: str) -> Project:

@@ -2,19 +2,16 @@
 
 import contextlib
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
+from serving import listening
 
 sys.path.insert(0, str(Path(__file__).parent))
 from browser import CHROMIUM, browser
 
 from graft.evaluation.labels import Draw, Item, add_draw, read_labels
 from graft.server.label_app import create_label_app
-from graft.server.run import listen
 from graft.verbs.label import Desk, Sheet, _now
 
 pytestmark = [
@@ -44,18 +41,9 @@ def desk(tmp_path):
 @contextlib.contextmanager
 def labelling(tmp_path):
     worked = desk(tmp_path)
-    with listen("127.0.0.1", 0) as listening:
-        app = create_label_app(worked, key="secret", summary=lambda: f"kappa {EVIL}")
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started:
-                time.sleep(0.01)
-            yield worked, f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    app = create_label_app(worked, key="secret", summary=lambda: f"kappa {EVIL}")
+    with listening(app) as url:
+        yield worked, url
 
 
 def press(page, key):

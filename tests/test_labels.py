@@ -7,16 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from serving import listening
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -31,7 +30,6 @@ from graft.evaluation.labels import Draw, Item, Label, add_draw, add_labels, rea
 from graft.evaluation.labels_draw import Candidate, draw
 from graft.evaluation.labels_scores import outcome, probabilities, worth
 from graft.server.label_app import create_label_app
-from graft.server.run import listen
 from graft.types import Estimate, Message, Question
 from graft.verbs.labelled import overruled
 
@@ -449,18 +447,9 @@ def test_the_command_line(compared):
 def served(compared):
     """The desk of a labelling page, its address and its key."""
     desk = compared.label(6)
-    with listen("127.0.0.1", 0) as listening:
-        made = create_label_app(desk, key="secret", summary=lambda: "so far")
-        server = uvicorn.Server(uvicorn.Config(made, log_level="critical", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started:
-                time.sleep(0.005)
-            yield desk, f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    made = create_label_app(desk, key="secret", summary=lambda: "so far")
+    with listening(made) as url:
+        yield desk, url
 
 
 KEY = {"Authorization": "Bearer secret"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
-import uvicorn
+from serving import listening
 
 from graft.backends.generate_openai import OpenAIGenerator
 from graft.errors import BackendError, BudgetExceeded, ConfigError, DataError, EndpointError
@@ -65,17 +65,8 @@ def serving(*variants, key=KEY, **options):
     app = create_app(
         {variant.name: variant for variant in variants}, default=variants[0].name, key=key, **options
     )
-    with listen("127.0.0.1", 0) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            while not server.started:
-                time.sleep(0.005)
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with listening(app) as url:
+        yield url
 
 
 @contextlib.contextmanager

@@ -203,29 +203,12 @@ def _labelled(rows: Sequence[Graded]) -> list[Figure]:
         with_scores.append((both.high - both.low) / 2)
         alone.append((plain.high - plain.low) / 2)
     anchor, source = "FinanceBench, 50 labels + 500 automatic grades", "our own reference"
+    measured = {
+        "coverage of the 95 % interval": (covered, 0.951),
+        "half-width with automatic grades": (with_scores, 0.094),
+        "half-width of the labels alone": (alone, 0.138),
+    }
     return [
-        Figure(
-            anchor,
-            "coverage of the 95 % interval",
-            float(np.mean(covered)),
-            n=1000,
-            published=0.951,
-            source=source,
-        ),
-        Figure(
-            anchor,
-            "half-width with automatic grades",
-            float(np.mean(with_scores)),
-            n=1000,
-            published=0.094,
-            source=source,
-        ),
-        Figure(
-            anchor,
-            "half-width of the labels alone",
-            float(np.mean(alone)),
-            n=1000,
-            published=0.138,
-            source=source,
-        ),
+        Figure(anchor, what, float(np.mean(values)), n=1000, published=published, source=source)
+        for what, (values, published) in measured.items()
     ]
