@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -126,6 +127,9 @@ def run(args: argparse.Namespace) -> None:
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     device = args.device if args.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    stages = plan.STAGES[-1:] if args.start else plan.STAGES
+    if args.start and not (out / "tokenizer.json").exists():
+        shutil.copy(args.start.with_name("tokenizer.json"), out)
     words = build_tokenizer(out, args.data, args.vocab, args.seed)
     shape = Shape(
         vocab=words.get_vocab_size(),
@@ -138,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
     found = plan.sources(words, args.data)
     plan_file = out / "plan.json"
     if not plan_file.exists():
-        steps = args.steps or steps_for(args.minutes, model, device, plan.STAGES)
+        steps = args.steps or steps_for(args.minutes, model, device, stages)
         plan_file.write_text(
             json.dumps({"steps": steps, "shape": asdict(shape), "seed": args.seed}), encoding="utf-8"
         )
@@ -146,10 +150,10 @@ def run(args: argparse.Namespace) -> None:
     settings = train.Settings(steps=steps, seed=args.seed, warmup=min(40, steps // 5 + 1))
 
     def make(step: int, progress: float) -> stream.Batch:
-        return plan.batch_at(args.seed, step, progress, found)
+        return plan.batch_at(args.seed, step, progress, found, stages)
 
     done = train.train(
-        model, settings, make, out, device=device, compiled=args.compile,
+        model, settings, make, out, device=device, compiled=args.compile, start=args.start,
         log=lambda line: report(line, shape, device, out / "train.jsonl"),
     )  # fmt: skip
     if done < steps:
@@ -161,7 +165,7 @@ def run(args: argparse.Namespace) -> None:
     nano = evaluate.TransformersGenerator(evaluate.TransformersGenerator.Options(model=str(folder)))
     scores = evaluate.evaluate(nano, cases)
     baseline = evaluate.evaluate(evaluate.ExtractiveGenerator(), cases)
-    tokens = steps * plan.tokens_per_step(plan.STAGES)
+    tokens = steps * plan.tokens_per_step(stages)
     training = f"{steps:,} steps, about {tokens / 1e6:.1f} M tokens, on {device}."
     card.write(folder / "README.md", shape, training, scores, baseline)
     print(f"done: {folder}")
@@ -179,6 +183,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=None, help="the folder of public data sets (optional)")
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints, logs and the model go")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--start", type=Path, default=None, help="go on from this checkpoint of an earlier run (its last stage's mix, new rates)"
+    )
     parser.add_argument("--hidden", type=int, default=256, help="a multiple of 64")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--vocab", type=int, default=4096)

@@ -147,15 +147,23 @@ def train(
     *,
     device: str = "cpu",
     compiled: bool = True,
+    start: Path | None = None,
     stop_after: float | None = None,
     log: Callable[[str], None] = print,
 ) -> int:
-    """Train to `settings.steps` (or `stop_after` seconds), resuming from `out/checkpoint.pt`; return the steps done."""
+    """Train to `settings.steps` (or `stop_after` seconds), resuming from `out/checkpoint.pt`; return the steps done.
+
+    `start` is the checkpoint of an earlier run, whose weights and optimiser state a new run begins with, at step 0.
+    """
     model.to(device).train()
     torch.set_flush_denormal(True)  # products of small attention weights were 5 times slower without (LOG.md)
     optims = optimisers(model, settings)
     path = out / "checkpoint.pt"
-    step = restore(path, model, optims) if path.exists() else 0
+    step = 0
+    if path.exists():
+        step = restore(path, model, optims)
+    elif start:
+        restore(start, model, optims)
     for optim, base in zip(optims, (settings.lr, settings.lr_table), strict=True):
         for group in optim.param_groups:
             group["base"] = base
