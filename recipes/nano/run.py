@@ -184,7 +184,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="where checkpoints, logs and the model go")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--start", type=Path, default=None, help="go on from this checkpoint of an earlier run (its last stage's mix, new rates)"
+        "--start",
+        type=Path,
+        default=None,
+        help="go on from this checkpoint of an earlier run (its last stage's mix, new rates)",
     )
     parser.add_argument("--hidden", type=int, default=256, help="a multiple of 64")
     parser.add_argument("--layers", type=int, default=6)
