@@ -25,7 +25,7 @@ from graft import Project
 from graft.protocols import Matrix
 from graft.stages import quiet
 from graft.testing.fakes import HashingEmbedder
-from graft.verbs.indexing import library
+from graft.verbs.indexing.filling import library
 from graft.verbs.sync import _first, _Follower
 
 PER_FILE = 8  # chunks

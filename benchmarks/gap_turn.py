@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from graft import Project
-from graft.verbs.gap_file import Proposal, read_proposals, write_proposals
+from graft.verbs.gap_loop.proposals import Proposal, read_proposals, write_proposals
 
 HANDBOOK = Path(__file__).parents[1] / "examples" / "handbook"
 FORGOTTEN = ("it", "support")

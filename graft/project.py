@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from graft.verbs.calibrate import Calibrated
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
-    from graft.verbs.gap_turn import Turn
+    from graft.verbs.gap_loop.turn import Turn
     from graft.verbs.gaps import Gaps
     from graft.verbs.generate_questions import GeneratedQuestions, How
     from graft.verbs.index import Indexes
@@ -211,7 +211,7 @@ class Project:
 
     def apply_gaps(self, file: str | Path, *, metric: str = "utility", progress: Progress = quiet) -> Turn:
         """Train on the reviewed proposals, measure on held-out questions, and keep it only if `metric` is better."""
-        from graft.verbs.gap_turn import apply
+        from graft.verbs.gap_loop.turn import apply
 
         return apply(self.parts, Path(file), metric=metric, progress=progress)
 
@@ -225,7 +225,7 @@ class Project:
         self, desk: Desk, *, port: int = 0, announce: Callable[[str], None] = lambda _: None
     ) -> None:
         """Serve a page for labelling to this machine until interrupted. `announce` gets its address."""
-        from graft.verbs.label_page import label_page
+        from graft.verbs.labelling.page import label_page
 
         label_page(self.parts, desk, port=port, announce=announce)
 

@@ -11,7 +11,7 @@ from graft.config import from_tables
 from graft.decision.explain import headroom_line
 from graft.errors import ConfigError
 from graft.types import Comparison, Estimate
-from graft.verbs.competitors import competitors
+from graft.verbs.comparing.competitors import competitors
 
 
 def with_oracle(root: Path) -> Project:

@@ -14,7 +14,7 @@ from graft.generation.few_shot import FewShot
 from graft.testing.fakes import EchoGenerator
 from graft.types import Context, Generation, Message, Value
 from graft.verbs.compare import held_out
-from graft.verbs.diagnostics import diagnostic_arms
+from graft.verbs.comparing.diagnostics import diagnostic_arms
 
 
 def generator(calls: list[list[str]]) -> FewShot:

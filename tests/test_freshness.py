@@ -27,7 +27,7 @@ import lancedb, pyarrow
 from graft import Project
 from graft.retrieval import index
 from graft.verbs.sync import _first, _Follower
-from graft.verbs.indexing import library
+from graft.verbs.indexing.filling import library
 from graft.stages import quiet
 
 index._COMMIT_CHUNKS, index._ENCODE_TEXTS = 12, 4  # many commits, so that a kill has many places to fall

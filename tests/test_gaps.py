@@ -17,8 +17,8 @@ from graft.errors import ConfigError, DataError, LeakError, NotBuilt
 from graft.stages import quiet
 from graft.tuning.drafts import draft, learn_form, wording
 from graft.types import Message
-from graft.verbs import gap_turn
-from graft.verbs.gap_file import Proposal, read_proposals, to_markdown, write_proposals
+from graft.verbs.gap_loop import turn as gap_turn
+from graft.verbs.gap_loop.proposals import Proposal, read_proposals, to_markdown, write_proposals
 
 STYLE = [
     "Answer: Tea is free.\nDesk: people",

@@ -14,7 +14,7 @@ from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.retrieval import library as parsing
 from graft.retrieval.cache import usage
 from graft.testing.fakes import HashingEmbedder
-from graft.verbs import indexing
+from graft.verbs.indexing import filling as indexing
 
 TOML = """
 [retrieval]

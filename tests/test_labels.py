@@ -31,7 +31,7 @@ from graft.evaluation.labels_draw import Candidate, draw
 from graft.evaluation.labels_scores import outcome, probabilities, worth
 from graft.server.label_app import create_label_app
 from graft.types import Estimate, Message, Question
-from graft.verbs.labelled import overruled
+from graft.verbs.labelling.rates import overruled
 
 quick = settings(deadline=None, max_examples=50)
 

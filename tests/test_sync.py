@@ -21,7 +21,7 @@ from graft.retrieval import changes as module
 from graft.retrieval.changes import changes
 from graft.stages import quiet
 from graft.verbs import sync as verb
-from graft.verbs.indexing import library
+from graft.verbs.indexing.filling import library
 from graft.verbs.sync import _first, _Follower
 
 TOML = """

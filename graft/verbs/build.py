@@ -27,8 +27,8 @@ from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
 from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
 from graft.types import Context, Example, Hit, Message, Passage, TrainingRow, content_hash
-from graft.verbs.development import development, held_apart
-from graft.verbs.indexing import in_step, index_documents, library, skipped_note, trim_when_large
+from graft.verbs.comparing.development import development, held_apart
+from graft.verbs.indexing.filling import in_step, index_documents, library, skipped_note, trim_when_large
 from graft.wiring.parts import Parts
 from graft.workspace import write_json
 

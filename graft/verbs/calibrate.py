@@ -16,7 +16,7 @@ from graft.errors import ConfigError, DataError, NotBuilt
 from graft.evaluation.questions import read_questions
 from graft.generation.followup import search_query
 from graft.types import Question
-from graft.verbs.development import development, held_apart
+from graft.verbs.comparing.development import development, held_apart
 from graft.wiring.parts import Parts
 from graft.wiring.retrieval import narrowed
 

@@ -17,8 +17,8 @@ from graft.protocols import Progress
 from graft.records import to_dict
 from graft.types import Question
 from graft.verbs.compare import compare, held_out
+from graft.verbs.comparing.stored import Scores, read_scores
 from graft.verbs.release import current, releases
-from graft.verbs.stored import Scores, read_scores
 from graft.wiring.parts import Parts
 from graft.workspace import read_json
 

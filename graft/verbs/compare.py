@@ -28,12 +28,12 @@ from graft.settings import BASELINES, DecisionSection
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
-from graft.verbs.bills import bills
-from graft.verbs.causes import causes
-from graft.verbs.competitors import Field, competitors, run_key
-from graft.verbs.development import development, held_apart
-from graft.verbs.judging import judging
-from graft.verbs.labelled import labelled, overruled
+from graft.verbs.comparing.bills import bills
+from graft.verbs.comparing.causes import causes
+from graft.verbs.comparing.competitors import Field, competitors, run_key
+from graft.verbs.comparing.development import development, held_apart
+from graft.verbs.comparing.judging import judging
+from graft.verbs.labelling.rates import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
 

@@ -1,7 +1,7 @@
 """gaps: where a variant fails, by the first stage that broke, and what could be done about it, as a file for review.
 
 Failures are looked for on development questions only, which are never measured; what is proposed comes from them and
-from the documents. Nothing is changed: applying is gap_turn's.
+from the documents. Nothing is changed: applying is gap_loop.turn's.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from graft.tuning.examples import read_examples
 from graft.tuning.leaks import find_leaks
 from graft.tuning.style import ABSTENTION
 from graft.types import Evidence, Example, Question, Row
-from graft.verbs.causes import causes
 from graft.verbs.compare import held_out
-from graft.verbs.competitors import run_key
-from graft.verbs.development import burn, development
-from graft.verbs.gap_file import Proposal, read_proposals, write_proposals
-from graft.verbs.gap_turn import restore
+from graft.verbs.comparing.causes import causes
+from graft.verbs.comparing.competitors import run_key
+from graft.verbs.comparing.development import burn, development
+from graft.verbs.gap_loop.proposals import Proposal, read_proposals, write_proposals
+from graft.verbs.gap_loop.turn import restore
 from graft.wiring.neighbours import Neighbours
 from graft.wiring.parts import Parts
 from graft.workspace import read_json

@@ -25,7 +25,7 @@ from graft.records import to_dict
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import find_leaks
 from graft.types import Chunk, Context, Example, Message, Question
-from graft.verbs.development import development
+from graft.verbs.comparing.development import development
 from graft.wiring.parts import Parts
 from graft.workspace import write_json, write_text
 

@@ -19,12 +19,12 @@ from graft.retrieval.catalogue import Catalogue
 from graft.retrieval.index import IndexReport
 from graft.settings import Backend, RetrievalSection
 from graft.stages import quiet
-from graft.verbs.indexing import Indexed, cache_bytes, changes_line, library, trim_vectors, updated
+from graft.verbs.indexing.filling import Indexed, cache_bytes, changes_line, library, trim_vectors, updated
 from graft.wiring.parts import Parts
 from graft.wiring.versions import Version
 
 if TYPE_CHECKING:
-    from graft.verbs.index_measure import IndexScores
+    from graft.verbs.indexing.measure import IndexScores
 
 _MAKES = ("chunker", "embedder", "store")
 
@@ -212,7 +212,7 @@ class Indexes:
         self, names: Sequence[str] = (), *, held_out: bool = False, progress: Progress = quiet
     ) -> IndexScores:
         """What each version finds of the questions' gold evidence; no model is asked."""
-        from graft.verbs.index_measure import measure
+        from graft.verbs.indexing.measure import measure
 
         return measure(self._parts, names, held_out=held_out, progress=progress)
 

@@ -33,7 +33,7 @@ from graft.evaluation.text import content
 from graft.records import from_dict
 from graft.types import Question, Row, Value
 from graft.verbs.compare import held_out
-from graft.verbs.labelled import labelled
+from graft.verbs.labelling.rates import labelled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json
 

@@ -29,8 +29,8 @@ from graft.settings import FILE
 from graft.tables import edited
 from graft.types import Document, Question, content_hash
 from graft.verbs.build import read_documents
-from graft.verbs.optimize_data import Sets, sets
-from graft.verbs.optimize_judge import Judged, judge
+from graft.verbs.optimizing.judge import Judged, judge
+from graft.verbs.optimizing.questions import Sets, sets
 from graft.wiring.parts import Parts
 from graft.wiring.retrievers import Kind, TunedRetriever, tune
 from graft.wiring.trials import Trials, as_setting

@@ -20,9 +20,9 @@ from graft.protocols import Answerer
 from graft.records import to_dict
 from graft.types import Question, Usage
 from graft.verbs.compare import held_out
-from graft.verbs.competitors import competitors, run_key
-from graft.verbs.judging import judge_plan
-from graft.verbs.stored import read_scores
+from graft.verbs.comparing.competitors import competitors, run_key
+from graft.verbs.comparing.judging import judge_plan
+from graft.verbs.comparing.stored import read_scores
 from graft.wiring.parts import Parts
 from graft.workspace import read_json
 

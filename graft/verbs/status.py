@@ -7,7 +7,7 @@ from typing import Any
 
 from graft.errors import GraftError
 from graft.tuning.adapters import read_manifest
-from graft.verbs.indexing import cache_bytes, in_step, last_sync, library
+from graft.verbs.indexing.filling import cache_bytes, in_step, last_sync, library
 from graft.verbs.release import state
 from graft.wiring.parts import Parts
 from graft.workspace import read_json

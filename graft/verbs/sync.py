@@ -20,7 +20,7 @@ from graft.retrieval.documents import Problem
 from graft.retrieval.index import IndexReport
 from graft.retrieval.library import Library
 from graft.stages import quiet
-from graft.verbs.indexing import (
+from graft.verbs.indexing.filling import (
     WAIT_SECONDS,
     Indexed,
     changes_line,

@@ -16,7 +16,7 @@ from graft.evaluation.metrics import metric_card, metric_names, score
 from graft.evaluation.run import run
 from graft.protocols import Progress
 from graft.types import Question, Value
-from graft.verbs.competitors import run_key
+from graft.verbs.comparing.competitors import run_key
 from graft.wiring.parts import ADAPTED, Parts
 
 UTILITY = "utility"

@@ -13,7 +13,7 @@ from graft.evaluation.questions import read_questions
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Evidence, Example, Question, content_hash
-from graft.verbs.development import development, held_apart
+from graft.verbs.comparing.development import development, held_apart
 from graft.wiring.parts import Parts
 from graft.wiring.retrievers import usable
 

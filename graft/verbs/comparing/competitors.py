@@ -20,7 +20,7 @@ from graft.generation.competitor import Competitor
 from graft.protocols import Answerer
 from graft.settings import BASELINES, CompetitorSection
 from graft.types import Question, content_hash
-from graft.verbs.diagnostics import diagnostic_arms
+from graft.verbs.comparing.diagnostics import diagnostic_arms
 from graft.wiring.parts import Parts
 
 

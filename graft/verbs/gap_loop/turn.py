@@ -24,8 +24,8 @@ from graft.tuning.leaks import refuse_leaks
 from graft.types import Question
 from graft.verbs.build import Tuning, read_documents
 from graft.verbs.compare import held_out
-from graft.verbs.gap_file import Proposal, read_proposals
-from graft.verbs.gap_measure import UTILITY, check_metric, columns, told, turn_changes, verdict
+from graft.verbs.gap_loop.measure import UTILITY, check_metric, columns, told, turn_changes, verdict
+from graft.verbs.gap_loop.proposals import Proposal, read_proposals
 from graft.wiring.parts import Parts
 from graft.workspace import append_lines, read_json, read_lines, write_json, write_text
 

@@ -21,7 +21,7 @@ from graft.generation.followup import search_query
 from graft.protocols import Progress
 from graft.stages import quiet
 from graft.types import Question
-from graft.verbs.development import development
+from graft.verbs.comparing.development import development
 from graft.wiring.parts import Parts
 
 RANKS = 10

@@ -1,0 +1,1 @@
+"""Filling a version of the index with documents, and measuring what versions find."""

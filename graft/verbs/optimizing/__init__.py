@@ -1,0 +1,1 @@
+"""What `graft optimize` searches on, and how its winner is judged."""
