@@ -173,6 +173,28 @@ class Generator(Protocol):
         """Return the length of the prompt in tokens (an estimate for endpoints whose tokenizer is unknown)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely a model finds a text: the sum of its tokens' natural log-probabilities, over `tokens` of the model's own
+    vocabulary and `bytes` of UTF-8. `nats` is None, with the reason, where that cannot be told."""
+
+    nats: float | None
+    tokens: int = 0
+    bytes: int = 0
+    null_reason: str = ""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """What a Generator may do besides: say how likely it finds a text that it did not write."""
+
+    def log_likelihood(self, rows: Sequence[tuple[Sequence[Message], str]]) -> list[Likelihood]:
+        """Return the likelihood of each (prompt, text), in order: of the text as the reply to the prompt, without the
+        token that ends it; of the text by itself, read from its beginning, where the prompt is empty. Exact (teacher
+        forcing, temperature 1), whatever the length of a text by itself; null where prompt and reply are longer than
+        the model reads, and where its vocabulary cannot write the text."""
+
+
 @runtime_checkable
 class Trainer(Protocol):
     """Makes an adapter from rows. The loss is on `answer` and its end-of-turn token only; nothing is cut silently."""

@@ -200,6 +200,8 @@ class EvaluationSection:
     """How many examples the few-shot arm shows."""
     primary: str = "truthfulness"
     """The one metric that decides; the others are exploratory."""
+    likelihood: bool = False
+    """Measure bits_per_byte and perplexity of the reference answers too, where the model can tell: local ones."""
     judge: JudgeSection | None = None
     """Optional: a model that grades the answers, as a table [evaluation.judge]."""
     labels: str = "labels.jsonl"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graft.backends import chat, devices, models
 from graft.errors import BackendError
+from graft.protocols import Likelihood
 from graft.types import Generation, Message, Usage, content_hash
 
 if TYPE_CHECKING:
@@ -118,6 +119,21 @@ class TransformersGenerator:
             parts.append(rest)
             yield rest
         yield _generation("".join(parts), len(ids), done[0])
+
+    def log_likelihood(self, rows: Sequence[tuple[Sequence[Message], str]]) -> list[Likelihood]:
+        """Return how likely the model finds each text as the reply to its prompt, or by itself (`graft.protocols.Scorer`)."""
+        from graft.backends.likelihood import encode_reply, encode_text, log_likelihoods
+
+        encoded = [
+            encode_reply(self._tokenizer, prompt, text, self.context_length)
+            if prompt
+            else encode_text(self._tokenizer, text, self.context_length)
+            for prompt, text in rows
+        ]
+        return log_likelihoods(
+            self.loaded.model, self._tokenizer.pad_token_id, encoded,
+            batch_size=self.options.batch_size, batch_tokens=self.options.batch_tokens,
+        )  # fmt: skip
 
     def _encode(self, prompt: Sequence[Message]) -> list[int]:
         ids = chat.encode_prompt(self._tokenizer, prompt)

@@ -15,6 +15,7 @@ from graft.evaluation.abstention import is_abstention
 from graft.evaluation.groundedness import Weights
 from graft.evaluation.judge import Verdict
 from graft.evaluation.text import content
+from graft.protocols import Likelihood
 from graft.types import Question, Row, Value
 
 Direction = Literal["higher", "lower"]
@@ -30,13 +31,14 @@ GRADES: Mapping[str, str] = {
 class Case:
     """One question with one variant's row. `evidence` is the text of the gold evidence that could be looked up; `weights`
     tell how much a word counts (rarer is heavier), the same for all variants; `verdicts` are a judge's on this row, by
-    what was judged."""
+    what was judged; `likelihood` is that of the reference answer as the reply to this row's prompt, where measured."""
 
     question: Question
     row: Row
     evidence: tuple[str, ...] = ()
     weights: Weights = field(default_factory=Weights)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    likelihood: Likelihood | None = None
 
     @property
     def failed(self) -> bool:
@@ -63,8 +65,8 @@ class MetricCard:
     """A metric and how to read it.
 
     `grade` is A (exact), B (ranks variants; its level needs labels) or C (a screen). `needs` names what must be there
-    for a number instead of a null: "answers", "evidence", "passages", "citations", "format", "usage", "judge". `failure_examples`
-    are cases in which the number misleads.
+    for a number instead of a null: "answers", "evidence", "ranking", "passages", "citations", "format", "usage", "judge", "likelihood".
+    `failure_examples` are cases in which the number misleads.
     """
 
     name: str

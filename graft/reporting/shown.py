@@ -42,6 +42,7 @@ _LONG = {
     "citation_correct": "Cites the right sources", "tokens_in": "Prompt tokens", "tokens_out": "Answer tokens",
     "cost": "Cost per 1,000 answers", "latency": "Seconds an answer, in batches", "latency_p50": "Latency, median",
     "latency_p95": "Latency, 95th percentile", "latency_max": "Latency, slowest", "log_latency": "Latency (ratio)",
+    "bits_per_byte": "Bits per byte of the reference answer", "perplexity": "Perplexity of the reference answer",
 }  # fmt: skip
 _VERDICTS = {"RECOMMEND": "Recommended", "KEEP_THE_CHEAPER": "Keep the cheaper", "UNDECIDED": "Undecided"}
 
@@ -70,6 +71,8 @@ def scale(metric: str) -> Scale:
         return Scale(0.0, 1.0, 100.0, "{:.0f}%", better)
     if card and card.unit == "−1–1":
         return Scale(-1.0, 1.0, 1.0, "{:+.2f}", better)
+    if metric in {"bits_per_byte", "perplexity"}:
+        return Scale(0.0, None, 1.0, "{:.2f}", better)
     return Scale(0.0, None, 1.0, "{:.0f}" if card else "{:.3f}", better)
 
 

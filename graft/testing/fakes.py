@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from graft.errors import BackendError, DataError
-from graft.protocols import Filter, Matrix, StoreHealth, Vector
+from graft.protocols import Filter, Likelihood, Matrix, StoreHealth, Vector
 from graft.records import from_dict, to_dict
 from graft.types import Chunk, Generation, Message, Usage, content_hash
 from graft.workspace import guard, write_text
@@ -230,7 +230,7 @@ _FIRST_SENTENCE = re.compile(r".+?(?:[.!?](?=\s)|(?=\n\n)|$)", re.DOTALL)
 class EchoGenerator:
     """Replies with the first sentence of passage [1] and cites it, or with "I don't know." when no passage is given.
 
-    Counts a token per word. Fails and waits on demand, so that errors, time limits and resumption can be tested.
+    Counts a token per word, and finds every byte equally likely: 8 bits each. Fails and waits on demand, so that errors, time limits and resumption can be tested.
     """
 
     @dataclass(frozen=True, slots=True)
@@ -272,6 +272,12 @@ class EchoGenerator:
     def count_tokens(self, prompt: Sequence[Message]) -> int:
         """Return the number of words."""
         return sum(len(message.content.split()) for message in prompt)
+
+    def log_likelihood(self, rows: Sequence[tuple[Sequence[Message], str]]) -> list[Likelihood]:
+        """Return -ln 256 a byte, whatever the text and the prompt."""
+        self._tick()
+        sizes = [(len(text.encode()), len(text.split())) for _, text in rows]
+        return [Likelihood(-math.log(256) * size, words, size) for size, words in sizes]
 
     def _tick(self) -> None:
         if self._options.delay:

@@ -1,4 +1,4 @@
-"""A tiny real model for tests, and the suites that every Generator and Trainer passes.
+"""A tiny real model for tests, and the suites that every Generator, Scorer and Trainer passes.
 
 `tiny_model` writes a random Llama with a byte-level tokenizer and the chat template of the shipped model: a few
 hundred kilobytes, built in a second. It says nothing sensible; it behaves in every other way like a model.
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graft.protocols import Generator, Trainer
+from graft.protocols import Generator, Scorer, Trainer
 from graft.types import Generation, Message, TrainingRow
 
 SPECIALS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
@@ -125,6 +125,56 @@ class GeneratorConformance:
         """It is a non-empty string that does not change."""
         assert generator.fingerprint
         assert generator.fingerprint == generator.fingerprint
+
+
+class ScorerConformance:
+    """What every Generator does that is a Scorer. Inherit it beside GeneratorConformance, with the same fixture."""
+
+    REPLIES: Sequence[str] = ("It is in the blue box.", "é ü ☃ 🙂", "<|end|> is text here", "x")
+
+    def _rows(self) -> list[tuple[Sequence[Message], str]]:
+        told = [(chat(f"Where is key {n}?" + " Please." * n), text) for n, text in enumerate(self.REPLIES)]
+        return [*told, *(((), text) for text in self.REPLIES)]
+
+    def test_a_text_costs_nats_over_its_bytes(self, generator: Scorer) -> None:
+        """A log-probability is not positive; the bytes are the text's own, in any script."""
+        for (_, text), found in zip(self._rows(), generator.log_likelihood(self._rows()), strict=True):
+            assert found.nats is not None, found.null_reason
+            assert found.nats <= 0
+            assert found.tokens > 0
+            assert found.bytes == len(text.encode())
+
+    def test_batch_mates_and_order_change_nothing(self, generator: Scorer) -> None:
+        """Each row alone, and all backwards: the same to the rounding of single precision."""
+        rows = self._rows()
+        together = [found.nats for found in generator.log_likelihood(rows)]
+        backwards = [found.nats for found in generator.log_likelihood(rows[::-1])][::-1]
+        alone = [generator.log_likelihood([row])[0].nats for row in rows]
+        for one, other, single in zip(together, backwards, alone, strict=True):
+            assert one is not None
+            assert abs(one - (other or 0.0)) < 1e-3
+            assert abs(one - (single or 0.0)) < 1e-3
+
+    def test_the_prompt_counts(self, generator: Scorer) -> None:
+        """A text costs the same behind the same prompt only."""
+        first, again, other = generator.log_likelihood(
+            [(chat("Where is the key?"), "x"), (chat("Where is the key?"), "x"), (chat("é"), "x")]
+        )
+        assert first == again
+        assert first.bytes == other.bytes
+
+    def test_a_long_text_by_itself_is_scored_whole(self, generator: Scorer) -> None:
+        """However long; no byte is left out, and nothing fails."""
+        text = "It is in the blue box. " * 120
+        [found] = generator.log_likelihood([((), text)])
+        assert found.nats is not None
+        assert found.bytes == len(text)
+
+    def test_nothing_costs_nothing(self, generator: Scorer) -> None:
+        """An empty text, and no rows."""
+        assert generator.log_likelihood([]) == []
+        [found] = generator.log_likelihood([((), "")])
+        assert (found.nats, found.tokens, found.bytes) == (0.0, 0, 0)
 
 
 class TrainerConformance:
