@@ -10,10 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from graft import plugins
 from graft.errors import UnknownName
-from graft.evaluation import judge_metrics, metrics_answers, metrics_evidence, metrics_usage
+from graft.evaluation import (
+    judge_metrics,
+    metrics_answers,
+    metrics_evidence,
+    metrics_likelihood,
+    metrics_usage,
+)
 from graft.evaluation.cards import Case, MetricCard, card_of
 from graft.evaluation.groundedness import Weights, inverse_frequency
 from graft.evaluation.judge_rows import Verdicts
+from graft.protocols import Likelihood
 from graft.types import Evidence, Question, Row, Value
 
 METRICS: dict[str, MetricCard] = {
@@ -21,6 +28,7 @@ METRICS: dict[str, MetricCard] = {
     for card in (
         *metrics_answers.CARDS,
         *metrics_evidence.CARDS,
+        *metrics_likelihood.CARDS,
         *metrics_usage.CARDS,
         *judge_metrics.CARDS,
     )
@@ -51,23 +59,25 @@ def score(
     *,
     evidence_text: EvidenceText = lambda _: None,
     verdicts: Verdicts | None = None,
+    likelihoods: Mapping[str, Likelihood] | None = None,
 ) -> dict[str, list[Value]]:
     """Return, for each metric, one Value a question, in the order of `questions`.
 
-    `metrics` are names (None: all, but those of a judge only with its `verdicts`). `evidence_text` looks up the text of a piece of
-    gold evidence, or returns None. The weights of words come from the gold evidence of all questions, so they are the same for every variant.
+    `metrics` are names (None: all, but those of a judge only with its `verdicts`, those of likelihood only with
+    `likelihoods`, by question). `evidence_text` looks up the text of a piece of gold evidence, or returns None. The weights of words come from the gold evidence of all questions, so they are the same for every variant.
     """
     by_question = {row.question: row for row in rows}
     texts = {evidence: evidence_text(evidence) for question in questions for evidence in question.evidence}
     weights = inverse_frequency(text for text in texts.values() if text)
     cards = [metric_card(name) for name in (metric_names() if metrics is None else metrics)]
-    if metrics is None and verdicts is None:
-        cards = [card for card in cards if "judge" not in card.needs]
-    judged = verdicts or {}
+    missing = {"judge": verdicts is None, "likelihood": likelihoods is None}
+    if metrics is None:
+        cards = [card for card in cards if not any(missing.get(need) for need in card.needs)]
+    judged, likely = verdicts or {}, likelihoods or {}
     scored: dict[str, list[Value]] = {card.name: [] for card in cards}
     for question in questions:
         row = by_question.get(question.id)
-        case = None if row is None else _case(question, row, texts, weights, judged)
+        case = None if row is None else _case(question, row, texts, weights, judged, likely)
         for card in cards:
             scored[card.name].append(
                 Value(None, "the question was not put to this variant") if case is None else card(case)
@@ -76,7 +86,12 @@ def score(
 
 
 def _case(
-    question: Question, row: Row, texts: Mapping[Evidence, str | None], weights: Weights, judged: Verdicts
+    question: Question,
+    row: Row,
+    texts: Mapping[Evidence, str | None],
+    weights: Weights,
+    judged: Verdicts,
+    likely: Mapping[str, Likelihood],
 ) -> Case:
     found = tuple(text for evidence in dict.fromkeys(question.evidence) if (text := texts[evidence]))
-    return Case(question, row, found, weights, judged.get(question.id, {}))
+    return Case(question, row, found, weights, judged.get(question.id, {}), likely.get(question.id))

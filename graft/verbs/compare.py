@@ -33,6 +33,7 @@ from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import Field, competitors, run_key
 from graft.verbs.comparing.development import development, held_apart
 from graft.verbs.comparing.judging import judging
+from graft.verbs.comparing.likelihoods import likelihoods
 from graft.verbs.labelling.rates import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
@@ -140,11 +141,13 @@ def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
     questions, warnings = held_out(parts)
     with competitors(parts, questions) as entered:
         measured = _asked(parts, questions, entered, progress)
+        likely = likelihoods(parts, questions, entered.answerers, measured.rows, ask=ask, progress=progress)
     judged = judging(parts, questions, measured.rows, ask=ask, progress=progress)
     scores = {
         name: score(
             questions, rows, evidence_text=parts.gold.text,
             verdicts=None if judged.verdicts is None else judged.verdicts[name],
+            likelihoods=None if likely is None else likely[name],
         )
         for name, rows in measured.rows.items()
     }  # fmt: skip
