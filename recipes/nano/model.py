@@ -167,19 +167,20 @@ class Nano(nn.Module):
 
     def loss(
         self, ids: Tensor, picks: Picks, points: Points, headings: Points
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss to minimise; the mean cross-entropy over answers; the mean pointing loss.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the loss to minimise; of each pick the cross-entropy (N,) and whether the first guess is right (N,); the
+        mean pointing loss.
 
         The output head costs a sixth of the network, so positions without a loss never reach it.
         """
         hidden, heads = self._run(ids)
         logits = F.linear(hidden.reshape(-1, self.shape.hidden)[picks.position], self.embed).float()
         each = F.cross_entropy(logits, picks.target, reduction="none")
-        top = (picks.weight >= picks.weight.max()).float()
         pointing = sum(point_loss(q, k, points) for q, k in heads[1:] or heads) / len(heads[1:] or heads)
         pointing = pointing + 0.5 * point_loss(*heads[0], headings)
         total = (each * picks.weight).sum() + POINTING_WEIGHT * pointing
-        return total, ((each * top).sum() / top.sum()).detach(), pointing.detach()
+        right = logits.detach().argmax(-1) == picks.target
+        return total, each.detach(), right, pointing.detach()
 
 
 def point_loss(q: Tensor, k: Tensor, points: Points) -> Tensor:

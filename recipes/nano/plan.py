@@ -36,12 +36,12 @@ STAGES = (
     Stage(
         0.50,
         ((0.5, 16, 256), (0.5, 8, 512)),
-        {"dense": 0.12, "worlds": 0.42, "cloze": 0.22, "reading": 0.17, "plain": 0.03, "language": 0.04},
+        {"dense": 0.12, "worlds": 0.27, "events": 0.20, "cloze": 0.20, "reading": 0.15, "plain": 0.03, "language": 0.03},
     ),
     Stage(
         1.00,
-        ((0.15, 32, 256), (0.45, 16, 512), (0.34, 8, 1024), (0.06, 4, 2048)),
-        {"worlds": 0.38, "cloze": 0.25, "reading": 0.30, "plain": 0.04, "language": 0.03},
+        ((0.12, 32, 256), (0.40, 16, 512), (0.44, 8, 1024), (0.04, 4, 2048)),
+        {"worlds": 0.29, "events": 0.21, "cloze": 0.20, "reading": 0.24, "plain": 0.03, "language": 0.03},
     ),
 )
 
@@ -52,6 +52,7 @@ def sources(tokenizer: Tokenizer, data: Path | None) -> dict[str, Source]:
     found: dict[str, Source] = {
         "dense": stream.programmatic(tokenizer, fillers, dense=True),
         "worlds": stream.programmatic(tokenizer, fillers),
+        "events": stream.told_events(tokenizer, fillers),
     }
     if data and corpora.prose(data):
         found["language"] = stream.language(tokenizer, corpora.prose(data))

@@ -80,18 +80,19 @@ def _ask_about(
 
 
 def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Chat:
-    """Real questions over their passages among distractors; about one in five has lost its passage."""
+    """Real questions over their passages among distractors; in one chat of three some have no passage that tells."""
     gold = rng.sample(pool, rng.randint(1, max(1, min(4, budget // 1400))))
     chosen = [(r.title, r.text) for r in gold]
     asked_of = list(gold)
-    if rng.random() < 0.25 and len(gold) > 1:
-        chosen = chosen[1:]  # the first one's questions are now unanswerable
+    if rng.random() < 0.35:  # a neighbour, often of the same document, is asked about and not shown
+        ghost = pool[(pool.index(gold[0]) + rng.choice((-1, 1))) % len(pool)]
+        asked_of += [ghost] if ghost not in gold else []
     room = budget * 0.62 - sum(len(t) for _, t in chosen)
     others: list[Titled] = []
     while room > 350 and len(others) < 7:
         extra = rng.choice(pool)
         text = extra.text[: max(350, int(room))]
-        if extra not in gold:
+        if extra not in asked_of:
             others.append((extra.title, text))
             room -= len(text)
     passages, places = _place(rng, chosen, others if rng.random() < 0.85 else [])
@@ -101,7 +102,7 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
     for r in asked_of:
         place = where.get((r.title, r.text))
         extra_turns = [(c.question, c.answer) for c in clozes(rng, r.text, 10)] if place is not None else []
-        own = rng.sample(r.asked, min(len(r.asked), 12))
+        own = rng.sample(r.asked, min(len(r.asked), 12 if place is not None else 3))
         for question, answer in [*own, *extra_turns]:
             told = place is not None and answer is not None
             asked.append(_turn(question, answer if told else None, place if told else None, form))

@@ -17,14 +17,14 @@ from tokenizers import Tokenizer
 
 from graft.generation import prompts
 from graft.types import Message
+from recipes.nano import events
+from recipes.nano.forms import UNKNOWN
 from recipes.nano.questions import Chat, Turn, make_chat
 from recipes.nano.tokenizer import END, PAD, SPECIALS
 
-ANSWER, CONTEXT, NOTHING = (
-    2,
-    1,
-    0,
-)  # what a position is to the loss: a token to answer with, one to read, padding
+# What a position is to the loss: padding, a token to read, one to answer with; and, among those, the ones that decide:
+# where a value opens, where a citation's number stands, where a refusal begins.
+NOTHING, CONTEXT, ANSWER, OPENING, CITING, REFUSING = range(6)
 
 
 Pointers = tuple[tuple[int, tuple[int, ...]], ...]
@@ -47,10 +47,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a chat cut at whole turns; for each token whether it belongs to an answer; pointers as in `Batch`."""
+    """Token ids of a chat cut at whole turns; each token's role in an answer (0: in none); pointers as in `Batch`."""
 
     ids: list[int]
-    answer: list[bool]
+    answer: list[int]
     points: Pointers = ()
     headings: Pointers = ()
 
@@ -100,7 +100,7 @@ def encode_chat(
     special = {name: i for i, name in enumerate(SPECIALS)}
     space = tokenizer.token_to_id("Ġ")
     ids: list[int] = []
-    answer: list[bool] = []
+    answer: list[int] = []
     points: list[tuple[int, tuple[int, ...]]] = []
     headings: list[tuple[int, tuple[int, ...]]] = []
     shown: Shown | None = None
@@ -112,20 +112,29 @@ def encode_chat(
         if message.content.startswith(prompts.PASSAGES_HEADING):
             shown = Shown(message.content, begins, len(ids) + 1)
         turn = next(rest, None) if mine else None
+        roles = {}  # by place in the row
         if shown and turn and turn.value is not None and turn.place is not None:
             at = f" {message.content}".lower().find(turn.value.lower())
             found = shown.places(turn.value, turn.place + 1) if at > 0 else ()
             if found:
-                points += [(len(ids) + i, found) for i in _opening(begins, text.ids, at, space)]
+                opening = _opening(begins, text.ids, at, space)
+                points += [(len(ids) + i, found) for i in opening]
+                roles |= dict.fromkeys((len(ids) + i + 1 for i in opening), OPENING)
                 headings += [(place, (shown.heading(turn.place + 1),)) for place in found]
                 number = re.compile(rf"(?<!\w){turn.place + 1}(?!\w)")
                 cited = number.search(f" {message.content}", at + len(turn.value)) or number.search(
                     f" {message.content}", 0, at
                 )
                 if cited:  # the same place tells which passage it is
-                    points.append((len(ids) + bisect.bisect_right(begins, cited.start()) - 1, found))
+                    before = len(ids) + bisect.bisect_right(begins, cited.start()) - 1
+                    points.append((before, found))
+                    roles[before + 1] = CITING
+        elif turn and turn.value is None:
+            at = f" {message.content}".find(UNKNOWN)
+            roles |= {len(ids) + i + 1: REFUSING for i in _opening(begins, text.ids, at, space) if at > 0}
+        first = len(ids) + 1
         ids += [special[f"<|{message.role}|>"], *text.ids, special[END]]
-        answer += [False] + [mine] * (len(text.ids) + 1)
+        answer += [0] + [roles.get(first + i, ANSWER) if mine else 0 for i in range(len(text.ids) + 1)]
         if len(ids) > limit:
             break
         if mine:
@@ -156,6 +165,18 @@ def programmatic(tokenizer: Tokenizer, fillers: Sequence[str] = (), *, dense: bo
     return draw
 
 
+def told_events(tokenizer: Tokenizer, fillers: Sequence[str] = ()) -> Source:
+    """Passages that tell events, sized as in `programmatic`."""
+
+    def draw(rng: random.Random, length: int) -> Encoded | None:
+        passages = rng.randint(1, {256: 2, 512: 5, 1024: 7}.get(length, 10))
+        some = rng.sample(fillers, 12) if fillers else ()
+        chat, asked = events.make_chat(rng, passages, length / 95 / passages, some)
+        return encode_chat(tokenizer, chat, length + 1, asked) if asked else None
+
+    return draw
+
+
 def chats(tokenizer: Tokenizer, make: Callable[[random.Random, int], Chat]) -> Source:
     """Turn a maker of conversations into a source."""
 
@@ -173,7 +194,7 @@ def language(tokenizer: Tokenizer, texts: Sequence[str]) -> Source:
         text = rng.choice(texts)
         start = rng.randrange(max(1, len(text) - length * 4))
         ids = tokenizer.encode(text[start : start + length * 6], add_special_tokens=False).ids[: length + 1]
-        return Encoded(ids, [False] * len(ids)) if len(ids) > length // 2 else None
+        return Encoded(ids, [0] * len(ids)) if len(ids) > length // 2 else None
 
     return draw
 
@@ -199,7 +220,7 @@ def make_batch(seed: int, step: int, rows: int, length: int, mix: Sequence[tuple
         n = len(best.ids) - 1
         ids[row, :n] = best.ids[:-1]
         target[row, :n] = best.ids[1:]
-        role[row, :n] = np.where(best.answer[1:], ANSWER, CONTEXT)
+        role[row, :n] = np.maximum(best.answer[1:], CONTEXT)
         points += [(row * length + at, places) for at, places in best.points if at < n]
         headings += [(row * length + at, places) for at, places in best.headings]
     return Batch(ids, target, role, tuple(points), tuple(headings))
