@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import ConfigError
+from graft.filters import Filter
 from graft.plugins import dataclass_from
 from graft.settings import (
     DIAGNOSTICS,
@@ -178,6 +179,12 @@ def _check(config: Config) -> None:
         if unknown:
             raise ConfigError(f"{key!r} in [retrieval] names {unknown[0]!r}, which is no list.",
                               f"Known: {', '.join(lists)}.")  # fmt: skip
+    for where, rule in (("[retrieval]", config.retrieval.where),
+                        *((f"[serve.keys.{name}]", key.where) for name, key in config.serve.keys.items())):  # fmt: skip
+        try:
+            Filter.of(rule)
+        except ConfigError as error:
+            raise ConfigError(f"'where' in {where}: {error.message}", error.hint) from error
     unclear = [rule for rule in config.retrieval.boost if not rule.partition("=")[0] or "=" not in rule]
     if unclear:
         raise ConfigError(f"'boost' in [retrieval] has {unclear[0]!r}, which is not key=value.",

@@ -9,10 +9,12 @@ Scores: higher is better. All calls are synchronous; streaming is an iterator.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from graft.filters import Filter as Filter  # noqa: PLC0414 - part of the protocol of a Store
+from graft.filters import values as values  # noqa: PLC0414
 from graft.types import Answer, Chunk, Document, Generation, Message, Question, Row, TrainingRow, Value
 
 if TYPE_CHECKING:
@@ -25,31 +27,6 @@ else:  # numpy takes 120 of the 300 ms that `graft --help` may take, and annotat
     Matrix = Vector = Any
 Progress = Callable[[str, int, int], None]
 """Called as progress(stage, done, total); total 0 means unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which chunks may be seen: every key of `equals` must match the chunk's metadata (a tuple means any of; a list in
-    the metadata matches by any of its items; a missing key never matches), and `documents`, when given, must hold the
-    chunk's document. Values are compared as text. Applied before ranking; combining two only narrows."""
-
-    equals: Mapping[str, Any] = field(default_factory=dict)
-    documents: tuple[str, ...] | None = None
-
-    def allows(self, chunk: Chunk) -> bool:
-        """Whether the chunk passes; the reference for what a Store must do in its own query language."""
-        if self.documents is not None and chunk.document not in self.documents:
-            return False
-        for key, wanted in self.equals.items():
-            if key not in chunk.metadata or not values(wanted) & values(chunk.metadata[key]):
-                return False
-        return True
-
-
-def values(value: Any) -> frozenset[str]:
-    """Return a filter's or a metadata value as the set of texts that are compared."""
-    many = value if isinstance(value, tuple | list | set | frozenset) else (value,)
-    return frozenset(str(item) for item in many)
 
 
 @runtime_checkable

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graft.backends.lance_rows import among, literal, tag, vectors_in
+from graft.backends.lance_rows import among, literal, vectors_in
 from graft.backends.top import at_least_kth
-from graft.protocols import Filter, Matrix, Vector, values
+from graft.protocols import Filter, Matrix, Vector
 from graft.workspace import read_json, write_json
 
 _NAME = "search.json"
@@ -55,7 +55,7 @@ def settle(table: Any, folder: Path) -> None:
     queries, truth = sample(table)
     tried = [Effort(probes, refine) for probes, refine in _EFFORTS]
     for effort in tried:
-        found = [nearest(table, query, DEPTH + 1, None, effort)[0] for query in queries]
+        found = [nearest(table, query, DEPTH + 1, None, (), effort)[0] for query in queries]
         reached = recall(found, truth)
         if reached >= _GOAL or effort is tried[-1]:
             write_json(folder / _NAME, asdict(Effort(effort.probes, effort.refine, reached)))
@@ -96,12 +96,13 @@ def recall(found: Sequence[NDArray[Any]], truth: Sequence[set[int]]) -> float:
 
 
 def nearest(
-    table: Any, query: Vector, k: int, where: Filter | None, effort: Effort
+    table: Any, query: Vector, k: int, where: Filter | None, tags: Sequence[Sequence[str]], effort: Effort
 ) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
-    """Return the addresses of the nearest rows and their inner products."""
+    """Return the addresses of the nearest rows and their inner products. `tags` are those that satisfy each of the
+    filter's rules on metadata."""
     asked = table.search(query, vector_column_name="vector").distance_type("dot").limit(k)
     asked = asked.nprobes(effort.probes).refine_factor(effort.refine).select(["_distance"]).with_row_id(True)
-    parts = _conditions(where)
+    parts = _conditions(where, tags)
     if parts:
         asked = asked.where(" AND ".join(parts), prefilter=True)
     found = asked.to_arrow()
@@ -110,14 +111,11 @@ def nearest(
     return found["_rowid"].to_numpy()[kept], products[kept]
 
 
-def _conditions(where: Filter | None) -> list[str]:
+def _conditions(where: Filter | None, tags: Sequence[Sequence[str]]) -> list[str]:
     """Return a filter in SQL, one condition a rule."""
-    if where is None:
-        return []
-    parts = []
-    for key, wanted in where.equals.items():
-        options = [f"array_has(tags, {literal(tag(key, option))})" for option in sorted(values(wanted))]
-        parts.append(f"({' OR '.join(options)})" if options else "false")
-    if where.documents is not None:
+    parts = [
+        f"array_has_any(tags, [{', '.join(map(literal, names))}])" if names else "false" for names in tags
+    ]
+    if where is not None and where.documents is not None:
         parts.append(among("document", where.documents))
     return parts

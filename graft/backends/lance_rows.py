@@ -116,16 +116,29 @@ class _Part:
 
     def mask(self, where: Filter) -> Mask:
         allowed = np.ones(self.size, dtype=bool)
-        for key, wanted in where.equals.items():
+        for names in self.tags(where):
             tags, codes, rows = self._tags
-            found = [tags[name] for option in values(wanted) if (name := tag(key, option)) in tags]
             hit = np.zeros(self.size, dtype=bool)
-            hit[rows[np.isin(codes, found)]] = True
+            hit[rows[np.isin(codes, [tags[name] for name in names])]] = True
             allowed &= hit
         if where.documents is not None:
             names, codes = self._documents
             allowed &= np.isin(codes, [names[name] for name in where.documents if name in names])
         return allowed
+
+    def tags(self, where: Filter) -> list[list[str]]:
+        """Return the tags that occur here and satisfy each rule of a filter, rule by rule."""
+        known = self._tags[0]
+        found = [
+            [name for option in values(wanted) if (name := tag(key, option)) in known]
+            for key, wanted in where.equals.items()
+        ]
+        for key, ranges in where.ranges.items():
+            start = tag(key, "")
+            found.append([
+                name for name in known if name.startswith(start) and all(one.admits(name[len(start) :]) for one in ranges)
+            ])  # fmt: skip
+        return found
 
     @cached_property
     def _tags(self) -> tuple[dict[str, int], NDArray[np.int32], NDArray[np.int64]]:
@@ -170,6 +183,11 @@ class ChunkRows:
     def mask(self, where: Filter) -> Mask:
         """Return which rows a filter allows."""
         return np.concatenate([np.zeros(0, dtype=bool), *(part.mask(where) for part in self.parts)])
+
+    def tags(self, where: Filter) -> list[list[str]]:
+        """Return the tags that satisfy each rule of a filter on metadata, rule by rule."""
+        rules = zip(*(part.tags(where) for part in self.parts), strict=True)
+        return [sorted({name for names in rule for name in names}) for rule in rules]
 
     def column(self, name: str, rows: Rows) -> list[Any]:
         """Return one column of some rows."""

@@ -29,7 +29,7 @@ from graft.backends.lance_rows import (
 from graft.backends.top import Rows
 from graft.backends.vector_index import Fetch, VectorIndex
 from graft.errors import Mismatch
-from graft.protocols import Filter, Matrix, Vector, values
+from graft.protocols import Filter, Matrix, Vector
 from graft.types import Chunk
 
 Tier = Literal["exact", "int8", "disk"]
@@ -154,7 +154,7 @@ class Snapshot:
         if self.vectors is not None:
             rows, scores = self.vectors.search(query, k, allowed, self._source)
             return self._hits(rows, scores, k)
-        found, near = nearest(self.table, query, k, where, self.effort)
+        found, near = nearest(self.table, query, k, where, self._tags(where), self.effort)
         order, ascending = self._by_address
         return self._hits(order[ascending.searchsorted(found)], near, k)
 
@@ -210,23 +210,24 @@ class Snapshot:
         found.sort(key=lambda hit: (-hit[1], hit[0].id))
         return found[:k]
 
+    def _tags(self, where: Filter | None) -> list[list[str]]:
+        return [] if where is None else self.chunks.tags(where)
+
     def _any(self, allowed: Mask | None) -> bool:
         return len(self) > 0 if allowed is None else bool(allowed.any())
 
     def _allowed(self, where: Filter | None) -> Mask | None:
         """Return the rows that exist and pass a filter, None for all. Kept, as the same few rules come again and again."""
-        if where is None or (not where.equals and where.documents is None):
+        if where is None or where.is_open:
             return self.live
-        rules = frozenset((key, values(wanted)) for key, wanted in where.equals.items())
-        key = (rules, None if where.documents is None else frozenset(where.documents))
-        mask = self._masks.get(key)
+        mask = self._masks.get(where.key)
         if mask is None:
             mask = self.chunks.mask(where)
             if self.live is not None:
                 mask &= self.live
             if len(self._masks) >= _MASKS:
                 self._masks.clear()
-            self._masks[key] = mask
+            self._masks[where.key] = mask
         return mask
 
 

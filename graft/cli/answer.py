@@ -19,15 +19,18 @@ def ask(
         typer.Option(help="base, rag, tuned, hybrid; default: the released, else the recommended one."),
     ] = None,
     where: Annotated[
-        list[str] | None, typer.Option(help="Only passages whose metadata has key=value.")
+        list[str] | None,
+        typer.Option(
+            help="Only passages whose metadata has key=value; key>=value, <, … for numbers and dates."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question, with its sources."""
-    from graft.wiring.retrieval import parse_where
+    from graft.filters import parsed
 
     project = open_project(folder)
-    answer = project.ask(question, variant=variant, where=parse_where(where or []))
+    answer = project.ask(question, variant=variant, where=parsed(where or []))
     from graft.console import answer_summary
 
     show_result(answer, answer_summary, as_json)

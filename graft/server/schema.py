@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from graft.errors import BudgetExceeded, DataError, EndpointError, GraftError
+from graft.errors import BudgetExceeded, ConfigError, DataError, EndpointError, GraftError
 from graft.protocols import Filter
 from graft.records import to_dict
 from graft.types import Answer, Message, Usage
@@ -57,6 +57,11 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
+Scalar = str | int | float | bool
+Rule = Scalar | list[Scalar] | dict[str, str | int | float]
+"""A value, any of several, or the bounds of a range."""
+
+
 class ChatRequest(BaseModel):
     """The body of POST /v1/chat/completions."""
 
@@ -67,7 +72,7 @@ class ChatRequest(BaseModel):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None
-    where: dict[str, str | int | float | bool | list[str | int | float | bool]] | None = None
+    where: dict[str, Rule] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +110,10 @@ def parse_chat(body: bytes) -> Asked:
     if messages[-1].role != "user" or not messages[-1].content.strip():
         raise ApiError(400, "The last message must be a non-empty user message.", param="messages")
     usage = request.stream_options is not None and request.stream_options.include_usage
-    rule = {
-        key: tuple(value) if isinstance(value, list) else (value,)
-        for key, value in (request.where or {}).items()
-    }
-    narrower = Filter(rule) if rule else None
+    try:
+        narrower = Filter.of(request.where) if request.where else None
+    except ConfigError as error:
+        raise ApiError(400, f"where: {error.message}", param="where") from None
     return Asked(request.model, messages, bool(request.stream), usage, tuple(sorted(extra)), narrower)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graft.errors import ConfigError, GraftError
 from graft.generation.variant import Variant
-from graft.protocols import Filter, values
+from graft.protocols import Filter
 from graft.types import Answer, Message, content_hash
 from graft.verbs.ask import default_variant
 from graft.verbs.release import current, released
@@ -104,7 +104,7 @@ def callers_of(parts: Parts, variant: str | None = None) -> list[Caller]:
             raise ConfigError(
                 f"The key of [serve.keys.{name}] is not set.", f"Set it: export {section.env}=…"
             )
-        _, variants, _ = offered(parts, variant, Filter(dict(section.where)))
+        _, variants, _ = offered(parts, variant, Filter.of(section.where))
         kept = {known: live(parts, one) for known, one in variants.items() if known not in ADAPTED}
         made.append(Caller(name, key, kept, narrowing(parts, variant, section.where)))
     return made
@@ -115,20 +115,15 @@ def narrowing(parts: Parts, variant: str | None = None, rule: Mapping[str, Any] 
     from graft.server.app import RELEASED
 
     @lru_cache(maxsize=256)  # making one reads what the index holds
-    def made(model: str, asked: tuple[tuple[str, tuple[str, ...]], ...]) -> Live:
-        where = narrowed(rule or {}, Filter(dict(asked)))
+    def made(model: str, asked: Filter) -> Live:
+        where = narrowed(rule or {}, asked)
         promoted = None if variant else current(parts.workspace)
         if promoted is not None and model in (RELEASED, promoted.variant):
             return live(parts, released(parts, promoted, where))
         name = variant or default_variant(parts) if model == RELEASED else model
         return live(parts, parts.variant(name, where=where))
 
-    def narrow(model: str, where: Filter) -> Live:
-        return made(
-            model, tuple(sorted((key, tuple(sorted(values(one)))) for key, one in where.equals.items()))
-        )
-
-    return narrow
+    return made
 
 
 def offered(

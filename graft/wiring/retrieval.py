@@ -12,7 +12,6 @@ from functools import cache, cached_property
 from typing import Any
 
 from graft import plugins
-from graft.errors import ConfigError
 from graft.generation.variant import Retrieved
 from graft.protocols import Chunker, Embedder, Filter, Loader, Reranker, Store
 from graft.retrieval.context import assemble
@@ -162,26 +161,7 @@ class RetrievalParts:
 
 def narrowed(own: Mapping[str, Any], asked: Filter | None) -> Filter | None:
     """Join the project's own rule with a caller's: a passage must satisfy both, so a caller can only narrow."""
-    if asked is None:
-        return Filter(dict(own)) if own else None
-    both = dict(own)
-    for key, wanted in own.items():
-        allowed = set(_options(wanted)) & set(_options(asked.equals.get(key, wanted)))
-        both[key] = tuple(sorted(allowed))
-    return Filter({**asked.equals, **both}, asked.documents)
-
-
-def _options(wanted: Any) -> tuple[str, ...]:
-    many = wanted if isinstance(wanted, tuple | list | set | frozenset) else (wanted,)
-    return tuple(str(option) for option in many)
-
-
-def parse_where(pairs: Sequence[str]) -> Filter | None:
-    """Turn `key=value` pairs from a command line into a Filter; the same key twice means either."""
-    equals: dict[str, tuple[str, ...]] = {}
-    for pair in pairs:
-        key, found, value = pair.partition("=")
-        if not found or not key:
-            raise ConfigError(f"--where {pair!r} is not key=value.", "For example: --where team=people")
-        equals[key] = (*equals.get(key, ()), value)
-    return Filter(equals) if equals else None
+    if not own:
+        return asked
+    rule = Filter.of(own)
+    return rule if asked is None else rule.narrowed(asked)
