@@ -21,6 +21,7 @@ from graft.types import (
     Message,
     Passage,
     Question,
+    RankedHit,
     Recommendation,
     Row,
     Usage,
@@ -154,6 +155,7 @@ def _row(name, arm, at, question, documents, chance, passage_size) -> Row:
         usage=usage,
         timings=timings,
         cost=0.0007 if passages else 0.0003,
+        ranking=_ranking(passages, question) if finds else None,
     )
     return Row(question.id, name, "ok", answer)
 
@@ -169,6 +171,17 @@ def _passages(question, documents, chance, *, found, size):
     for name in names[:size]:
         text = documents[name]
         yield Passage(name, 0, len(text), text, name.split("/")[0].title(), ("Limits",), score=0.5)
+
+
+def _ranking(passages, question):
+    """What was shown first, then what was found and cut: at times the evidence that was not shown."""
+    places = [(item.document, item.start, item.end) for item in passages]
+    if all(item.document != question.cluster for item in passages) and int(question.id[1:]) % 2:
+        places.append((question.cluster, 0, 400))
+    return tuple(
+        RankedHit(f"chunk{rank}", document, start, end, score=1 / rank, ranks={"bm25": rank})
+        for rank, (document, start, end) in enumerate(places, 1)
+    )
 
 
 def _stages(arm, chance):
@@ -200,7 +213,8 @@ def _failures(questions, scores):
                     right=found["truthfulness"][at].value == 1,
                     abstained=found["truthfulness"][at].value == 0,
                     answerable=question.answerable,
-                    retrieved=flag(found["success@5"][at], 1.0),
+                    found=flag(found["mrr@10"][at], 0.01),
+                    shown=flag(found["context_recall"][at], 0.01),
                     supported=flag(found["ctx_grounded"][at], 0.5),
                     format_ok=flag(found["format"][at], 1.0),
                 )

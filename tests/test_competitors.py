@@ -21,7 +21,7 @@ from graft.generation.competitor import Competitor
 from graft.server.app import create_app
 from graft.settings import CompetitorSection
 from graft.testing.fakes import EchoGenerator
-from graft.types import Answer, Citation, Message, Question, Row, Usage
+from graft.types import Answer, Citation, Message, Passage, Question, RankedHit, Row, Usage
 
 
 @contextlib.contextmanager
@@ -132,12 +132,16 @@ def test_a_line_is_read_whole(tmp_path: Path, write_jsonl: Any) -> None:
     line = {
         "id": 1, "answer": "I don't know.", "latency": 2, "cost": 0.5, "tokens": {"prompt": 7, "completion": 3}, "model": "x",
         "citations": [{"document": "a.md", "start": 3, "end": 9, "quote": "q"}, {"document": "b.pdf", "page": 2}],
+        "retrieved": [{"document": "a.md", "start": 3, "end": 9, "score": -0.5}, {"document": "b.pdf", "page": 2}],
+        "passages": [{"document": "a.md", "start": 0, "end": 12, "text": "x", "title": "A"}],
     }  # fmt: skip
     found = recorded(write_jsonl(tmp_path / "a.jsonl", [line]), ["1"])
     assert found.answer_batch([question("1").messages]) == [
         Answer(
             "I don't know.", "them", abstained=True, usage=Usage(7, 3), timings={"total": 2.0}, cost=0.5,
-            citations=(Citation(1, "a.md", 3, 9, "q"), Citation(2, "b.pdf", 0, 0, "", page=2)),
+            citations=(Citation(2, "a.md", 3, 9, "q"), Citation(3, "b.pdf", 0, 0, "", page=2)),
+            passages=(Passage("a.md", 0, 12, "x", "A"),),
+            ranking=(RankedHit("a.md:3-9", "a.md", 3, 9, score=-0.5), RankedHit("b.pdf:0-0", "b.pdf", page=2)),
         )
     ]  # fmt: skip
     assert found.warnings == ()
@@ -156,7 +160,20 @@ def test_a_line_is_read_whole(tmp_path: Path, write_jsonl: Any) -> None:
         ('{"id": "b", "answer": "x", "tokens": 3}', 'a.jsonl:2: "tokens" must be {"prompt"'),
         (
             '{"id": "b", "answer": "x", "citations": ["c"]}',
-            'a.jsonl:2: each citation must name its "document"',
+            'a.jsonl:2: each of "citations" must name its "document"',
+        ),
+        ('{"id": "b", "answer": "x", "retrieved": {}}', 'a.jsonl:2: "retrieved" must be a list'),
+        (
+            '{"id": "b", "answer": "x", "retrieved": [{"document": "d", "start": 1.5}]}',
+            'a.jsonl:2: "start", "end" and "page" in "retrieved" must be whole numbers',
+        ),
+        (
+            '{"id": "b", "answer": "x", "retrieved": [{"document": "d", "score": "high"}]}',
+            'a.jsonl:2: "score" must be a number, not',
+        ),
+        (
+            '{"id": "b", "answer": "x", "passages": [{"document": "d"}]}',
+            'a.jsonl:2: each passage must hold its "text"',
         ),
     ],
 )

@@ -406,29 +406,32 @@ def test_every_input_has_a_verdict_that_follows_its_own_rules(rows, wrong):
         (Facts(right=True, abstained=False, answerable=True, format_ok=False), "format"),
         (Facts(right=True, abstained=True, answerable=False), None),
         (Facts(right=True, abstained=True, answerable=False, format_ok=False), None),
-        (Facts(right=False, abstained=False, answerable=False, retrieved=True), "should abstain"),
+        (Facts(right=False, abstained=False, answerable=False, shown=True), "should abstain"),
         (Facts(right=False, abstained=False, answerable=True), "knowledge gap"),
         (Facts(right=False, abstained=True, answerable=True), "knowledge gap"),
-        (Facts(right=False, abstained=True, answerable=True, retrieved=False), "retrieval miss"),
+        (Facts(right=False, abstained=True, answerable=True, shown=False), "retrieval miss"),
         (
-            Facts(right=False, abstained=False, answerable=True, retrieved=False, supported=False),
+            Facts(right=False, abstained=False, answerable=True, shown=False, supported=False),
             "retrieval miss",
         ),
-        (Facts(right=False, abstained=True, answerable=True, retrieved=False, indexed=False), "no document"),
+        (Facts(right=False, abstained=True, answerable=True, shown=False, found=False), "retrieval miss"),
+        (Facts(right=False, abstained=True, answerable=True, shown=False, found=True), "not shown"),
+        (Facts(right=False, abstained=False, answerable=True, shown=True, found=False), "context ignored"),
+        (Facts(right=False, abstained=True, answerable=True, shown=False, indexed=False), "no document"),
         (
-            Facts(right=False, abstained=True, answerable=True, retrieved=False, indexed=True),
+            Facts(right=False, abstained=True, answerable=True, shown=False, indexed=True),
             "retrieval miss",
         ),
-        (Facts(right=False, abstained=True, answerable=True, retrieved=True), "over-refusal"),
+        (Facts(right=False, abstained=True, answerable=True, shown=True), "over-refusal"),
         (
-            Facts(right=False, abstained=False, answerable=True, retrieved=True, supported=False),
+            Facts(right=False, abstained=False, answerable=True, shown=True, supported=False),
             "unsupported",
         ),
         (
-            Facts(right=False, abstained=False, answerable=True, retrieved=True, supported=True),
+            Facts(right=False, abstained=False, answerable=True, shown=True, supported=True),
             "context ignored",
         ),
-        (Facts(right=False, abstained=False, answerable=True, retrieved=True), "context ignored"),
+        (Facts(right=False, abstained=False, answerable=True, shown=True), "context ignored"),
     ],
 )
 def test_one_cause_a_failure(facts, expected):
@@ -437,7 +440,7 @@ def test_one_cause_a_failure(facts, expected):
 
 
 def test_causes_are_counted_and_told_with_their_questions():
-    miss = Facts(right=False, abstained=False, answerable=True, retrieved=False)
+    miss = Facts(right=False, abstained=False, answerable=True, shown=False)
     found = attribute(
         ["a", "b", "c", "d"],
         [miss, Facts(True, False, True), Facts(True, False, True, format_ok=False), miss],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from importlib.metadata import EntryPoint
 
@@ -18,7 +19,21 @@ from graft.evaluation.correctness import correctness, exact_match, token_f1
 from graft.evaluation.groundedness import Weights, claims, inverse_frequency, support
 from graft.evaluation.longform import content_scores
 from graft.evaluation.metrics import METRICS, metric_card, metric_names, score
-from graft.types import Answer, Citation, Evidence, Message, Passage, Question, Row, Usage, Value
+from graft.records import from_dict, to_dict
+from graft.types import (
+    Answer,
+    Chunk,
+    Citation,
+    Evidence,
+    Hit,
+    Message,
+    Passage,
+    Question,
+    RankedHit,
+    Row,
+    Usage,
+    Value,
+)
 
 QUICK = settings(deadline=None, max_examples=60)
 TEXT = "Each team has a yearly budget of $1,200 for books. Ask the service desk for a card. Cards arrive within two weeks."
@@ -37,6 +52,18 @@ def passage(start=0, end=WHOLE, document="budget.md", text=TEXT, page=None):
 
 def answer(text, passages=(), **changes):
     return Answer(text, "rag", passages=tuple(passages), **changes)
+
+
+def ranking(passages):
+    """The ranked list of a search that found just these passages."""
+    return tuple(
+        RankedHit(str(at), item.document, item.start, item.end, item.page) for at, item in enumerate(passages)
+    )
+
+
+def found(passages, **changes):
+    """An answer whose search found these passages and showed none of them."""
+    return answer("x", ranking=ranking(passages), **changes)
 
 
 def values(asked, answered, *names, status="ok", text=TEXT):
@@ -148,7 +175,7 @@ def test_a_failure_counts_as_wrong_where_correctness_is_measured_and_is_null_els
     assert {name: found[name] for name in ("truthfulness", "correctness", "correct", "em", "f1")} == {
         "truthfulness": -1.0, "correctness": 0.0, "correct": 0.0, "em": 0.0, "f1": 0.0,
     }  # fmt: skip
-    unasked = {name for name, card in METRICS.items() if "judge" in card.needs}
+    unasked = {name for name, card in METRICS.items() if {"judge", "likelihood"} & set(card.needs)}
     content = {"content_f1", "content_precision", "content_recall"}
     assert {found[name] for name in content} == {0.0}
     others = (
@@ -196,19 +223,27 @@ def test_format_contracts(contract, said, kept):
 # --- retrieval -------------------------------------------------------------------------------------------------------
 
 RANKS = ("recall@5", "success@5", "ndcg@10", "mrr@10")
+SHOWN = ("context_recall", "context_precision")
 
 
 def ranks(evidence, passages, **changes):
-    return tuple(
-        values(question(evidence=tuple(evidence)), answer("x", passages, **changes), *RANKS).values()
-    )
+    return tuple(values(question(evidence=tuple(evidence)), found(passages, **changes), *RANKS).values())
 
 
-def test_a_passage_is_relevant_when_it_covers_half_of_the_span():
+def test_a_hit_is_relevant_when_it_covers_half_of_the_span():
     half, less = passage(25, 60), passage(26, 60)
     assert ranks([GOLD], [half]) == (1.0, 1.0, 1.0, 1.0)
     assert ranks([GOLD], [less]) == (0.0, 0.0, 0.0, 0.0)
     assert ranks([GOLD], [passage(0, 60, document="other.md")]) == (0.0, 0.0, 0.0, 0.0)
+
+
+def test_a_span_longer_than_a_hit_is_found_where_the_hits_hold_half_of_it_together():
+    """However the document is cut: 300 characters of evidence in hits of 100, of which two overlap."""
+    long = Evidence("budget.md", 0, 300)
+    pieces = [passage(0, 100), passage(50, 120), passage(0, 100, document="other.md"), passage(120, 220)]
+    assert ranks([long], pieces) == pytest.approx((1.0, 1.0, 1 / math.log2(5), 1 / 4))
+    assert ranks([long], [passage(0, 100), passage(20, 149)]) == (0.0, 0.0, 0.0, 0.0)
+    assert ranks([long], [passage(0, 100), passage(20, 150)])[3] == 1 / 2
 
 
 def test_pages_and_documents_are_gold_where_no_span_is_given():
@@ -226,19 +261,68 @@ def test_gold_units_count_once():
     )
 
 
-def test_one_passage_that_holds_all_the_evidence_is_perfect():
+def test_one_hit_that_holds_all_the_evidence_is_perfect():
     assert ranks([GOLD, Evidence("budget.md", 60, 90)], [passage()]) == (1.0, 1.0, 1.0, 1.0)
 
 
-def test_recall_looks_at_five_passages():
+def test_recall_looks_at_five_hits_or_at_twenty():
     far = [passage(document=f"d{number}") for number in range(5)] + [passage()]
     assert ranks([GOLD], far) == pytest.approx((0.0, 0.0, 1 / math.log2(7), 1 / 6))
+    assert values(question(), found(far), "recall@20") == 1.0
+
+
+def test_the_ranking_is_that_of_the_search_and_not_of_what_was_shown():
+    """Found at rank 6 and cut from the prompt: the search found it, the model did not see it."""
+    far = [passage(document=f"d{number}") for number in range(5)] + [passage()]
+    cut = dataclasses.replace(found(far), passages=tuple(far[:5]))
+    assert values(question(), cut, "mrr@10", *SHOWN) == {
+        "mrr@10": 1 / 6,
+        "context_recall": 0.0,
+        "context_precision": 0.0,
+    }
+    merged = dataclasses.replace(found(far), passages=(far[0], passage()))
+    assert values(question(), merged, "mrr@10", *SHOWN) == {
+        "mrr@10": 1 / 6,
+        "context_recall": 1.0,
+        "context_precision": 0.5,
+    }
 
 
 def test_no_retrieval_is_null_but_retrieval_that_finds_nothing_is_zero():
-    assert set(ranks([GOLD], [])) == {"the variant retrieves nothing"}
-    assert ranks([GOLD], [], timings={"search": 0.1}) == (0.0, 0.0, 0.0, 0.0)
+    none = answer("x")
+    assert set(values(question(), none, *RANKS, *SHOWN).values()) == {"the variant retrieves nothing"}
+    assert ranks([GOLD], []) == (0.0, 0.0, 0.0, 0.0)
+    assert tuple(values(question(), found([]), *SHOWN).values()) == (0.0, "no passage was shown")
     assert set(ranks([], [passage()])) == {"the question has no gold evidence"}
+    assert set(values(question(), None, *RANKS, *SHOWN, status="error").values()) == {"the row failed"}
+
+
+def test_a_row_from_before_rows_kept_their_ranking_is_read_and_says_so():
+    old = {"question": "q", "variant": "rag", "status": "ok", "answer": {"text": "x", "passages": [
+        {"document": "budget.md", "start": 0, "end": 60, "text": TEXT}]}}  # fmt: skip
+    row = from_dict(Row, old)
+    assert set(values(question(), row.answer, *RANKS).values()) == {
+        "the row keeps no ranked list of its search; ask again with graft compare"
+    }
+    assert tuple(values(question(), row.answer, *SHOWN).values()) == (1.0, 1.0)
+
+
+def test_the_ranking_survives_being_stored():
+    hit = Hit(Chunk("c1", "a.md", 20, 30, "x", shown=(0, 90), page=2), 0.12345678, {"bm25": 3}, {"bm25": 7.5})
+    row = Row("q", "rag", "ok", answer("x", ranking=(hit.reference(),)))
+    stored = json.loads(json.dumps(to_dict(row)))
+    assert stored["answer"]["ranking"] == [
+        {
+            "id": "c1",
+            "document": "a.md",
+            "start": 0,
+            "end": 90,
+            "page": 2,
+            "score": 0.123457,
+            "ranks": {"bm25": 3},
+        }
+    ]
+    assert from_dict(Row, stored) == row
 
 
 PLACES = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 80), st.integers(1, 60)), max_size=8)
@@ -246,12 +330,12 @@ PLACES = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 80), st.integ
 
 @given(PLACES, PLACES.filter(len))
 @QUICK
-def test_retrieval_metrics_are_bounded_and_more_passages_never_lower_recall(shown, gold):
-    passages = [passage(start, start + size, name) for name, start, size in shown]
+def test_retrieval_metrics_are_bounded_and_more_hits_never_lower_recall(places, gold):
+    passages = [passage(start, start + size, name) for name, start, size in places]
     evidence = [Evidence(name, start, start + size) for name, start, size in gold]
-    found = ranks(evidence, passages, timings={"search": 0.0})
-    assert all(0.0 <= value <= 1.0 for value in found)
-    assert ranks(evidence, passages[:-1], timings={"search": 0.0})[0] <= found[0] + 1e-12
+    told = ranks(evidence, passages)
+    assert all(0.0 <= value <= 1.0 for value in told)
+    assert ranks(evidence, passages[:-1])[0] <= told[0] + 1e-12
 
 
 # --- groundedness and citations ----------------------------------------------------------------------------------------
@@ -495,13 +579,14 @@ def test_content_scores_are_bounded_and_another_reference_never_lowers_f1(said, 
 
 def test_precision_average_precision_and_recall_within_a_budget():
     gold = [GOLD, Evidence("leave.md")]
-    shown = [passage(document="x"), passage(), passage(document="leave.md"), passage(document="leave.md")]
-    found = values(question(evidence=tuple(gold)), answer("x", shown))
-    assert found["precision@5"] == pytest.approx(3 / 5)
-    assert found["map@10"] == pytest.approx((1 / 2 + 2 / 3) / 2)
-    assert found["recall@budget"] == 1.0
-    long = passage(document="x", text="x" * 7990)
-    assert values(question(), answer("x", [passage(text="y" * 10), long]), "recall@budget") == 1.0
-    assert values(question(), answer("x", [long, passage(text="y" * 11)]), "recall@budget") == 0.0
-    assert values(question(), answer("x", []), "recall@budget") == "the variant retrieves nothing"
-    assert values(question(), answer("x", [], timings={"search": 0.1}), "precision@5") == 0.0
+    hits = [passage(document="x"), passage(), passage(document="leave.md"), passage(document="leave.md")]
+    told = values(question(evidence=tuple(gold)), found(hits))
+    assert told["precision@5"] == pytest.approx(3 / 5)
+    assert told["map@10"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert told["recall@budget"] == 1.0
+    long = passage(0, 7950, document="x")
+    assert values(question(), found([passage(0, 50), long]), "recall@budget") == 1.0
+    assert values(question(), found([long, passage(0, 50)]), "recall@budget") == 1.0
+    assert values(question(), found([long, passage(0, 51)]), "recall@budget") == 0.0
+    assert values(question(), answer("x"), "recall@budget") == "the variant retrieves nothing"
+    assert values(question(), found([]), "precision@5") == 0.0

@@ -90,7 +90,7 @@ def post(url, body, key=KEY, **headers):
 
 
 DETAILS = {
-    **{name: value for name, value in to_dict(ANSWER).items() if name not in ("text", "usage")}, "cached": False, "ignored": [],
+    **{name: value for name, value in to_dict(ANSWER).items() if name not in ("text", "usage", "ranking")}, "cached": False, "ignored": [],
 }  # fmt: skip
 
 

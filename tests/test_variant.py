@@ -8,10 +8,11 @@ from graft.generation.followup import search_query
 from graft.generation.variant import Retrieved, Variant
 from graft.protocols import Answerer
 from graft.testing.fakes import EchoGenerator
-from graft.types import Answer, Citation, Context, Generation, Message, Passage, Usage
+from graft.types import Answer, Citation, Context, Generation, Message, Passage, RankedHit, Usage
 
 LEAVE = Passage("leave.md", 100, 131, "You get 25 days. Ask your lead.", "Leave", ("Days",), 2, 0.9)
 COFFEE = Passage("coffee.md", 0, 15, "Coffee is free.", "Coffee", score=0.1)
+RANKING = (RankedHit("c1", "leave.md", 100, 131), RankedHit("c2", "other.md", 0, 9))
 TIMINGS = {"embed": 0.25, "search": 0.5}
 
 
@@ -20,7 +21,7 @@ def searching(*passages, best=0.8):
 
     def search(queries):
         search.queries += queries
-        return [Retrieved(Context(passages), TIMINGS, best) for _ in queries]
+        return [Retrieved(Context(passages), TIMINGS, best, ranking=RANKING) for _ in queries]
 
     search.queries = []
     return search
@@ -59,8 +60,10 @@ def test_a_variant_with_search_answers_from_its_passages():
         timings=TIMINGS,
         cost=0.5,
         fingerprint=rag.fingerprint,
+        ranking=RANKING,
     )
     assert answer.timings["total"] > 0
+    assert Variant("base", echo()).answer("How many days?").ranking is None
 
 
 def test_the_model_sees_the_prompt_that_training_sees_with_the_variants_decoding():
@@ -103,7 +106,7 @@ def test_weak_evidence_abstains_without_asking_the_model():
         )
         assert priced["usage"] == Usage()
         assert priced["timings"].keys() == {"embed", "search", "total"}
-    assert answer.passages == (LEAVE,)  # the search is measured, whether or not it was used
+    assert (answer.passages, answer.ranking) == ((LEAVE,), RANKING)  # measured, whether or not it was used
     assert generator.calls == []
     for fine in [searching(LEAVE, best=0.3), searching(LEAVE, best=None)]:
         assert not Variant("rag", generator, search=fine, min_score=0.3).answer("How many days?").abstained

@@ -15,6 +15,7 @@ from graft.evaluation import (
     metrics_answers,
     metrics_evidence,
     metrics_likelihood,
+    metrics_retrieval,
     metrics_usage,
 )
 from graft.evaluation.cards import Case, MetricCard, card_of
@@ -27,6 +28,7 @@ METRICS: dict[str, MetricCard] = {
     card.name: card
     for card in (
         *metrics_answers.CARDS,
+        *metrics_retrieval.CARDS,
         *metrics_evidence.CARDS,
         *metrics_likelihood.CARDS,
         *metrics_usage.CARDS,

@@ -4,22 +4,24 @@ An Answerer like any other, so a system that GRAFT cannot call is measured besid
 what made the answers. A line is
 
     {"id": "q1", "answer": "…", "citations"?: [{"document", "start"?, "end"?, "page"?, "quote"?}],
+     "retrieved"?: [{"document", "start"?, "end"?, "page"?, "score"?}], "passages"?: [{"document", "text", …}],
      "latency"?: seconds, "cost"?: USD, "tokens"?: {"prompt", "completion"}}
 
-Other keys are ignored. A citation without a span counts as right only where the gold evidence is a page or a document.
+`retrieved` is what its search found, best first; `passages` what its model was shown, with the places of `retrieved`. Other
+keys are ignored. A place without a span counts as right only where the gold evidence is a page or a document.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from graft.errors import DataError
 from graft.evaluation.questions import MOST_PROBLEMS, lines
-from graft.types import Answer, Citation, Message, Question, Usage, content_hash
+from graft.types import Answer, Citation, Message, Passage, Question, RankedHit, Usage, content_hash
 from graft.workspace import file_hash
 
 _NAMED = 5  # ids that a warning lists
@@ -42,7 +44,7 @@ class RecordedAnswers:
     ) -> None:
         self.name = name
         answers = _read(path, name, is_abstention)
-        self.fingerprint = content_hash("recorded", "1", file_hash(path))
+        self.fingerprint = content_hash("recorded", "2", file_hash(path))
         self._where = path.name
         asked = {question.id: question for question in questions}
         self._answers: dict[tuple[Message, ...], Answer] = {}
@@ -127,24 +129,30 @@ def _parse(line: str, name: str, is_abstention: Callable[[str], bool]) -> tuple[
     if not isinstance(text, str):
         raise ValueError('"answer" must be a string; an empty one says nothing')  # noqa: TRY004
     seconds = _amount(record, "latency")
+    passages = _passages(record.get("passages") or [])
     answer = Answer(
         text,
         variant=name,
-        citations=_citations(record.get("citations") or []),
+        citations=_citations(record.get("citations") or [], len(passages) + 1),
+        passages=passages,
         abstained=is_abstention(text),
         usage=_usage(record.get("tokens")),
         timings={} if seconds is None else {"total": seconds},
         cost=_amount(record, "cost"),
+        ranking=None if record.get("retrieved") is None else _ranking(record["retrieved"]),
     )
     return str(identifier), answer
 
 
-def _amount(record: Mapping[str, Any], key: str) -> float | None:
+def _amount(record: Mapping[str, Any], key: str, *, signed: bool = False) -> float | None:
     value = record.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f'"{key}" must be a number that is not negative, not {value!r}')
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or (value < 0 and not signed):
+        raise ValueError(
+            f'"{key}" must be a number{"" if signed else " that is not negative"}, not {value!r}'
+        )
     return float(value)
 
 
@@ -156,18 +164,40 @@ def _usage(tokens: Any) -> Usage:
     return Usage(int(_amount(tokens, "prompt") or 0), int(_amount(tokens, "completion") or 0))
 
 
-def _citations(items: Any) -> tuple[Citation, ...]:
-    if not isinstance(items, list):
-        raise ValueError('"citations" must be a list')  # noqa: TRY004
+def _citations(items: Any, first: int) -> tuple[Citation, ...]:
+    """Return the citations, numbered from `first`: behind the passages, because they name places and no passage's number."""
+    return tuple(
+        Citation(number, document, start, end, str(item.get("quote", "")), page=page)
+        for number, (item, document, start, end, page) in enumerate(_places(items, "citations"), start=first)
+    )
+
+
+def _ranking(items: Any) -> tuple[RankedHit, ...]:
+    """Return what a search found; a place stands for its chunk's id."""
+    return tuple(
+        RankedHit(f"{document}:{start}-{end}", document, start, end, page, _amount(item, "score", signed=True) or 0.0)
+        for item, document, start, end, page in _places(items, "retrieved")
+    )  # fmt: skip
+
+
+def _passages(items: Any) -> tuple[Passage, ...]:
     found = []
-    for number, item in enumerate(items, start=1):
+    for item, document, start, end, page in _places(items, "passages"):
+        if not isinstance(item.get("text"), str):
+            raise ValueError('each passage must hold its "text"')  # noqa: TRY004
+        found.append(Passage(document, start, end, item["text"], str(item.get("title", "")), page=page))
+    return tuple(found)
+
+
+def _places(items: Any, key: str) -> Iterator[tuple[Mapping[str, Any], str, int, int, int | None]]:
+    """Yield (item, document, start, end, page) of a list of places."""
+    if not isinstance(items, list):
+        raise ValueError(f'"{key}" must be a list')  # noqa: TRY004
+    for item in items:
         if not isinstance(item, dict) or not isinstance(item.get("document"), str):
-            raise ValueError('each citation must name its "document"')  # noqa: TRY004
-        start, end, page = (item.get(key) for key in ("start", "end", "page"))
+            raise ValueError(f'each of "{key}" must name its "document"')  # noqa: TRY004
+        start, end, page = (item.get(name) for name in ("start", "end", "page"))
         if any(place is not None and (isinstance(place, bool) or not isinstance(place, int))
                for place in (start, end, page)):  # fmt: skip
-            raise ValueError('"start", "end" and "page" of a citation must be whole numbers')
-        found.append(
-            Citation(number, item["document"], start or 0, end or 0, str(item.get("quote", "")), page=page)
-        )
-    return tuple(found)
+            raise ValueError(f'"start", "end" and "page" in "{key}" must be whole numbers')
+        yield item, item["document"], start or 0, end or 0, page

@@ -14,12 +14,16 @@ from graft.errors import BackendError, DataError
 from graft.generation import grounding, prompts
 from graft.generation.followup import SearchFor, search_query
 from graft.protocols import Generator
-from graft.types import Answer, Context, Generation, Message, Usage, content_hash
+from graft.types import Answer, Context, Generation, Message, RankedHit, Usage, content_hash
+
+_KEEPS = (
+    "ranking"  # what rows keep of a search; part of the fingerprint, so that rows without it are asked again
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """What a search found for one question. `timings` are seconds by stage ("embed", "search", "rerank");
+    """What a search found for one question: the `context` to show, and the `ranking` that it was made from. `timings` are seconds by stage ("embed", "search", "rerank");
     `best_dense` is the highest cosine between the query and a chunk, None when nothing was searched by vector; `usage`
     counts the tokens of a generator that helped to search, `fallbacks` how often it failed to."""
 
@@ -28,6 +32,7 @@ class Retrieved:
     best_dense: float | None = None
     usage: Usage = field(default_factory=Usage)
     fallbacks: int = 0
+    ranking: tuple[RankedHit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class _Case:
     timings: Mapping[str, float]
     usage: Usage = field(default_factory=Usage)
     fallbacks: int = 0
+    ranking: tuple[RankedHit, ...] | None = None
 
 
 def _by_rule(conversation: Sequence[Message]) -> SearchFor:
@@ -78,7 +84,7 @@ class Variant:
         decoding = (self.max_tokens, self.temperature, self.seed, self.min_score, self.prompt_budget)
         self.fingerprint = content_hash(
             self.name, self.generator.fingerprint, prompts.fingerprint(self.instructions), repr(decoding),
-            *self.fingerprint_parts,
+            *(() if self.search is None else (_KEEPS,)), *self.fingerprint_parts,
         )  # fmt: skip
 
     def answer(self, question: str | Sequence[Message]) -> Answer:
@@ -165,6 +171,7 @@ class Variant:
                 self._grounded(question, one),
                 usage=query.usage + one.usage,
                 fallbacks=query.failed + one.fallbacks,
+                ranking=one.ranking,
             )
             for question, one, query in zip(questions, found, queries, strict=True)
         ]
@@ -210,6 +217,7 @@ class Variant:
             timings=timings,
             cost=None if self.price is None else self.price(usage, timings),
             fingerprint=self.fingerprint,
+            ranking=case.ranking,
         )
 
 

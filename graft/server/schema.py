@@ -194,11 +194,11 @@ def usage(used: Usage) -> dict[str, Any]:
 
 
 def details(answer: Answer, *, ignored: Sequence[str] = (), cached: bool = False) -> dict[str, Any]:
-    """Return the extension field `graft`: the Answer but for its text, whether it came from the cache, and the request
+    """Return the extension field `graft`: the Answer but for its text and the hits that were not shown, whether it came from the cache, and the request
     fields that were not applied."""
     whole = to_dict(answer)
     return {
-        **{key: whole[key] for key in whole if key not in ("text", "usage")},
+        **{key: whole[key] for key in whole if key not in ("text", "usage", "ranking")},
         "cached": cached,
         "ignored": list(ignored),
     }

@@ -205,7 +205,7 @@ def _counted(config: Config, root: Path, workspace: Workspace) -> dict[str, Any]
     except GraftError:
         return found
     comparison, _ = _compared(workspace)
-    hit = comparison.variants.get("rag", {}).get("success@5") if comparison else None
+    hit = comparison.variants.get("rag", {}).get("recall@20") if comparison else None
     if hit is not None and hit.mean is not None:
         found["in_documents"] = hit.mean
     return found

@@ -26,6 +26,8 @@ from graft.wiring.versions import UNBUILT, Versions
 from graft.workspace import Workspace
 
 Count = Callable[[str], int]
+KEPT = 20
+"""Hits that an answer keeps of its search: ten are ranked (nDCG@10), and about 15 of 100 words fill 2,000 tokens."""
 
 
 class RetrievalParts:
@@ -100,7 +102,7 @@ class RetrievalParts:
         searcher = self.searcher(mode)
         allowed = narrowed(self._section.where, where)
         passages = k or self._section.passages
-        deep = 2 * passages  # near-duplicates and neighbours are merged on the way
+        deep = max(KEPT, 2 * passages)
         rounds = 1 if mode == "bm25" else self._section.rounds
 
         def found(query: str, result: SearchResult) -> Retrieved:
@@ -115,9 +117,10 @@ class RetrievalParts:
                 hits, usage = gone.hits, usage + gone.usage
                 fallbacks += gone.stopped == "failed"
                 timings["rounds"] = time.perf_counter() - started
-            return Retrieved(
-                self.context(hits, passages, allowed), timings, result.best_dense, usage, fallbacks
-            )
+            # Twice as many as are shown: near-duplicates and neighbours are merged on the way.
+            context = self.context(hits[: 2 * passages], passages, allowed)
+            ranking = tuple(hit.reference() for hit in hits[:KEPT])
+            return Retrieved(context, timings, result.best_dense, usage, fallbacks, ranking)
 
         def find(queries: Sequence[str]) -> list[Retrieved]:
             results = searcher.search_batch(queries, deep, allowed)

@@ -25,7 +25,8 @@ def causes(
             right=scores["truthfulness"][at].value == 1,
             abstained=scores["truthfulness"][at].value == 0,
             answerable=question.answerable,
-            retrieved=_flag(scores["success@5"][at], 1.0),
+            found=_positive(scores["mrr@10"][at]),
+            shown=_positive(scores["context_recall"][at]),
             supported=_flag(scores["ctx_grounded"][at], SUPPORTED),
             format_ok=_flag(scores["format"][at], 1.0),
             indexed=_indexed(question, indexed),
@@ -33,6 +34,10 @@ def causes(
         for at, question in enumerate(questions)
     ]
     return attribute([question.id for question in questions], facts)
+
+
+def _positive(value: Value) -> bool | None:
+    return None if value.value is None else value.value > 0
 
 
 def _flag(value: Value, least: float) -> bool | None:

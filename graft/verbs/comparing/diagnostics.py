@@ -38,16 +38,18 @@ def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
     oracle - rag is what better retrieval could bring and nothing else."""
     rag = parts.variant("rag")
     gold = {
-        search_query(question.messages): parts.retrieval.context(
-            [Hit(chunk, 1.0) for chunk in parts.gold.chunks(question.evidence)]
-        )
+        search_query(question.messages): [Hit(chunk, 1.0) for chunk in parts.gold.chunks(question.evidence)]
         for question in questions
     }
+
+    def shown(hits: Sequence[Hit], found: Retrieved) -> Retrieved:
+        context = parts.retrieval.context(hits)
+        return Retrieved(context, found.timings, ranking=tuple(hit.reference() for hit in hits))
 
     def find(queries: Sequence[str]) -> list[Retrieved]:
         assert rag.search is not None
         return [
-            Retrieved(gold[query], found.timings) if query in gold and gold[query].passages else found
+            shown(gold[query], found) if gold.get(query) else found
             for query, found in zip(queries, rag.search(queries), strict=True)
         ]
 

@@ -30,7 +30,7 @@ RANKS = 10
 
 @dataclass(frozen=True, slots=True)
 class VersionScore:
-    """What a version finds: the mean share of the gold evidence among the passages shown, and its nDCG@10; `against` is
+    """What a version finds: the mean share of the gold evidence among the passages shown, and nDCG@10 of its ranked list; `against` is
     the difference in nDCG to the version in service, with its interval. `milliseconds` is the median of a search."""
 
     name: str
@@ -133,8 +133,8 @@ def _searched(
         [found] = search([search_query(question.messages)])
         seconds.append(time.perf_counter() - started)
         gold = units(question.evidence)
-        ranking = ranked_units(found.context.passages, gold)
+        shown = ranked_units(found.context.passages, gold)
         wanted = {f"unit {number}": 1.0 for number in range(len(gold))}
-        recalls.append(recall(ranking, wanted, len(ranking)))
-        ndcgs.append(ndcg(ranking, wanted, RANKS))
+        recalls.append(recall(shown, wanted, len(shown)))
+        ndcgs.append(ndcg(ranked_units(found.ranking[:RANKS], gold), wanted, RANKS))
     return recalls, ndcgs, float(np.median(seconds))
