@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from recipes.nano import words
+from recipes.nano import things, words
 from recipes.nano.layouts import Fact, faq, listing, mail, prose, records, revised, table
 from recipes.nano.relations import Kind, Relation, Split, catalogue, open_relation, vary
 
@@ -54,7 +54,7 @@ def name_things(rng: random.Random, kind: Kind, count: int) -> list[str]:
     """Draw distinct names; one in six looks like an earlier one, so that half a name is not enough to find it."""
     names: list[str] = []
     while len(names) < count:
-        name = words.MAKERS[kind.maker](rng)
+        name = things.MAKERS[kind.maker](rng)
         if names and rng.random() < 0.17:
             old = rng.choice(names).split(" ")
             new = name.split(" ")
@@ -107,6 +107,21 @@ def _passage(rng: random.Random, kind: Kind, facts: list[Fact], fillers: Sequenc
     return Passage(title, headings, text)
 
 
+def _value(rng: random.Random, relation: Relation, rivals: Sequence[Fact]) -> str:
+    """Draw a value; one in eight differs in one place only from a rival's: copying has to be exact."""
+    alike = [f.value for f in rivals if f.relation.value == relation.value]
+    if not alike or rng.random() > 0.12:
+        return things.MAKERS[relation.value](rng)
+    value = rng.choice(alike)
+    digits = [i for i, c in enumerate(value) if c.isdigit()]
+    if digits:
+        i = rng.choice(digits)
+        return value[:i] + str((int(value[i]) + rng.randint(1, 8)) % 9 + 1) + value[i + 1 :]
+    first, _, rest = value.partition(" ")
+    other = things.MAKERS[relation.value](rng).partition(" ")[2]
+    return f"{first} {other}" if rest and other else things.MAKERS[relation.value](rng)
+
+
 def make_world(
     rng: random.Random, split: Split, passages: int, facts_each: int, fillers: Sequence[str] = ()
 ) -> World:
@@ -118,7 +133,8 @@ def make_world(
     kinds = list(catalogue(split))
     kind = rng.choice(kinds)
     mixed = rng.random() < 0.25
-    noise = [*FILLER[split], *fillers]
+    named, most = (0.88, 2) if split == "train" else (0.75, 3)  # real attributes beside composed ones
+    noise = [*FILLER["train" if split == "train" else "test"], *fillers]
     pool: dict[str, list[Relation]] = {}
     used: set[str] = set()
     for place in range(passages):
@@ -126,23 +142,23 @@ def make_world(
             kind = rng.choice(kinds)
         if kind.name not in pool:
             own = rng.sample(kind.relations, rng.randint(1, min(6, len(kind.relations))))
-            own = [vary(rng, r, split, share=0.6) for r in own] if rng.random() < 0.75 else []
+            own = [vary(rng, r, split, share=0.6) for r in own] if rng.random() < named else []
             fresh = [
-                open_relation(rng, split) for _ in range(rng.randint(0, 3) if own else rng.randint(2, 6))
+                open_relation(rng, split) for _ in range(rng.randint(0, most) if own else rng.randint(2, 6))
             ]
             pool[kind.name] = list({r.noun: r for r in [*own, *fresh]}.values())
         relations = pool[kind.name]
         count = max(1, round(facts_each * rng.uniform(0.6, 1.4)))
-        things = rng.choice((1, 1, 2, 3)) if count > 2 else 1
-        names = [n for n in name_things(rng, kind, things) if n not in used] or name_things(rng, kind, 1)
+        many = rng.choice((1, 1, 2, 3)) if count > 2 else 1
+        names = [n for n in name_things(rng, kind, many) if n not in used] or name_things(rng, kind, 1)
         used.update(names)
         chosen = rng.sample(relations, min(len(relations), max(1, round(count / len(names)))))
         facts = [
-            Fact(kind.name, e, r, words.MAKERS[r.value](rng), place)
+            Fact(kind.name, e, r, _value(rng, r, world.facts if split == "train" else ()), place)
             for e in names
             for r in chosen
             if rng.random() < 0.92
-        ] or [Fact(kind.name, names[0], chosen[0], words.MAKERS[chosen[0].value](rng), place)]
+        ] or [Fact(kind.name, names[0], chosen[0], things.MAKERS[chosen[0].value](rng), place)]
         if rng.random() < 0.3:
             rng.shuffle(facts)
         world.passages.append(_passage(rng, kind, facts, noise))

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recipes.nano import lexicon, words
+from recipes.nano import lexicon, things, words
 from recipes.nano.relations import Kind, Relation
 
 
@@ -139,7 +139,7 @@ def revised(rng: random.Random, facts: Sequence[Fact]) -> str:
     """Each fact with an older value that no longer holds; the questions ask for the one in force."""
     lines = []
     for f in facts:
-        old = words.MAKERS[f.relation.value](rng)
+        old = things.MAKERS[f.relation.value](rng)
         form, y = rng.choice(f.relation.said), rng.randint(2005, 2025)
         now, then = fill(form, f.entity, f.value), fill(form, f.entity, old)
         pair = rng.choice(

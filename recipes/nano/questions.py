@@ -126,7 +126,7 @@ def _follow_up(rng: random.Random, world: World, fact: Fact, form: Form) -> Iter
 def _reverse(rng: random.Random, fact: Fact, split: Split, form: Form) -> Turn:
     """Ask for the thing by its value."""
     asked = (
-        rng.choice(REVERSE[split])
+        rng.choice(REVERSE["train" if split == "train" else "test"])
         .replace("{k}", fact.kind)
         .replace("{n}", fact.relation.noun)
         .replace("{v}", fact.value)

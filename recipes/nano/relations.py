@@ -17,7 +17,12 @@ from typing import Literal
 from recipes.nano import words
 from recipes.nano.wordings import composed
 
-Split = Literal["train", "test"]
+Split = Literal["train", "dev", "test"]
+FILES = {
+    "train": ("relations.txt", "relations-more.txt"),
+    "dev": ("relations-dev.txt",),
+    "test": ("relations-test.txt",),
+}
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,14 @@ def open_relation(rng: random.Random, split: Split) -> Relation:
     """Compose an attribute such as "monthly parking fee" with its general wordings."""
     value = rng.choice(list(OPEN_NOUNS))
     noun = rng.choice(OPEN_NOUNS[value])
-    mods = MODIFIERS[split]
+    held = "train" if split == "train" else "test"
+    mods = MODIFIERS[held]
     if rng.random() < 0.9 or split != "train":
         noun = f"{rng.choice(mods)} {noun}"
     if rng.random() < 0.12:
         noun = f"{words.invented(rng, 1, 2)} {noun}"
-    said = tuple(s.replace("{n}", noun) for s in OPEN_SAID[split])
-    asked = tuple(q.replace("{n}", noun) for q in OPEN_ASKED[split])
+    said = tuple(s.replace("{n}", noun) for s in OPEN_SAID[held])
+    asked = tuple(q.replace("{n}", noun) for q in OPEN_ASKED[held])
     return vary(rng, Relation(noun, value, said, asked), split, share=1.0)
 
 
@@ -120,10 +126,10 @@ def _forms(text: str) -> tuple[str, ...]:
 
 @functools.cache
 def catalogue(split: Split) -> tuple[Kind, ...]:
-    """Read `relations.txt`, or the file of the test split, with other kinds of thing."""
+    """Read the files of a split; dev and test have kinds of thing of their own."""
     kinds: list[tuple[list[str], list[Relation]]] = []
-    file = "relations-test.txt" if split == "test" else "relations.txt"
-    for line in Path(__file__).with_name(file).read_text(encoding="utf-8").splitlines():
+    texts = [Path(__file__).with_name(file).read_text(encoding="utf-8") for file in FILES[split]]
+    for line in "\n".join(texts).splitlines():
         if not line or line.startswith("#"):
             continue
         if line.startswith("["):
