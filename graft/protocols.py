@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from graft.ranked import Listed
+
     Matrix = NDArray[np.float32]
     Vector = NDArray[np.float32]
 else:  # numpy takes 120 of the 300 ms that `graft --help` may take, and annotations are never evaluated
@@ -113,6 +115,35 @@ class Dated(Protocol):
 
     def generation(self) -> str:
         """Return what differs after every commit, by any process; in a millisecond at most."""
+
+
+class Reading(Protocol):
+    """One version of a store, for as long as a question takes: its lists agree with each other and with the chunks that
+    are made of them, whatever is written meanwhile. Rows are numbers of this reading's own."""
+
+    def dense(self, vector: Vector, k: int, where: Filter | None = None) -> Listed:
+        """Return at most `k` rows by descending inner product."""
+
+    def text(self, query: str, k: int, where: Filter | None = None) -> Listed:
+        """Return at most `k` rows by descending BM25; those that share no word with the query are left out."""
+
+    def holds(self, word: str, where: Filter | None = None) -> bool:
+        """Whether a chunk that passes the filter has the word, in any form that counts as the same."""
+
+    def ids(self, rows: NDArray[np.int64]) -> Sequence[str]:
+        """Return the chunk ids of rows."""
+
+    def chunks(self, rows: NDArray[np.int64]) -> Sequence[Chunk]:
+        """Return the chunks of rows."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """What a Store may do besides: list rows, and make chunks only of those that are shown. Without it every entry of every
+    list is made, which at 100 entries costs a question a millisecond."""
+
+    def reading(self) -> Reading:
+        """Return what is stored now."""
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Lower number = lower layer. A module may import its own layer or below.
 LAYERS = {
-    "corpus": 0, "types": 0, "records": 0, "errors": 0, "filters": 0, "sentences": 0, "tables": 0, "protocols": 1, "plugins": 1, "workspace": 1, "stages": 1,
+    "corpus": 0, "types": 0, "records": 0, "errors": 0, "filters": 0, "sentences": 0, "tables": 0, "ranked": 0, "protocols": 1, "plugins": 1, "workspace": 1, "stages": 1,
     "retrieval": 2, "tuning": 2, "generation": 3, "evaluation": 3, "decision": 4, "reporting": 5,
     "settings": 5, "settings_serving": 5, "config": 5, "wiring": 6, "verbs": 7, "project": 8, "console": 8, "cli": 9,
     "backends": 1, "server": 5, "testing": 5,
@@ -28,7 +28,17 @@ STRANGERS = {
     ("reporting", "retrieval"), ("reporting", "tuning"), ("reporting", "generation"),
 }  # fmt: skip
 # What a backend may see, besides its siblings.
-GROUND = {"types", "records", "errors", "sentences", "protocols", "plugins", "workspace", "backends"}
+GROUND = {
+    "types",
+    "records",
+    "errors",
+    "sentences",
+    "ranked",
+    "protocols",
+    "plugins",
+    "workspace",
+    "backends",
+}
 HEAVY = {
     "torch", "transformers", "peft", "accelerate", "bitsandbytes", "lancedb", "pyarrow", "fastapi", "uvicorn",
     "starlette", "openai", "prometheus_client", "sentence_transformers", "pypdfium2", "docx", "lxml", "selectolax",

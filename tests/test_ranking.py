@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.errors import BackendError
+from graft.retrieval import fusion
 from graft.retrieval.diversity import diversify, likeness
-from graft.retrieval.fusion import fuse, reciprocal_rank_fusion, weighted_fusion
+from graft.retrieval.lists import Numbered
+from graft.retrieval.lists import hits as hits_of
 from graft.retrieval.refine import boost, day_of, freshen, keep_above, rerank
 from graft.retrieval.terms import is_spaced, words
 from graft.types import Chunk, Hit
@@ -22,6 +24,25 @@ A, B, C = CHUNKS[:3]
 
 def ids(hits):
     return "".join(hit.chunk.id for hit in hits)
+
+
+def fused(method, ranked, *values, **options):
+    """Fuse lists of chunks."""
+    source = Numbered()
+    lists = {name: source.listed(one) for name, one in ranked.items()}
+    return hits_of(method(lists, source.ids, *values, **options), lists, source)
+
+
+def reciprocal_rank_fusion(ranked):
+    return fused(fusion.reciprocal_rank_fusion, ranked)
+
+
+def weighted_fusion(ranked, depth):
+    return fused(fusion.weighted_fusion, ranked, depth)
+
+
+def fuse(ranked, depth, shares=None, **options):
+    return fused(lambda lists, ids: fusion.fuse(lists, depth, shares or {}, ids, **options), ranked)
 
 
 def hit(text, score, **metadata):

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from graft.backends.store_lancedb import LanceStore
 from graft.protocols import Filter, values
+from graft.retrieval import fusion
 from graft.retrieval.chunks import DocumentChunker, StructureChunker
 from graft.retrieval.context import assemble
 from graft.retrieval.documents import load_documents
-from graft.retrieval.fusion import reciprocal_rank_fusion
 from graft.retrieval.index import Index
+from graft.retrieval.lists import Numbered, hits
 from graft.retrieval.refine import rerank
 from graft.retrieval.search import Searcher
 from graft.testing.fakes import HashingEmbedder, MemoryStore
@@ -39,6 +40,12 @@ def stored(store, documents, chunker=None):
 
 
 # --- fusion ----------------------------------------------------------------------------------------------------------
+
+
+def reciprocal_rank_fusion(ranked, **options):
+    source = Numbered()
+    lists = {name: source.listed(one) for name, one in ranked.items()}
+    return hits(fusion.reciprocal_rank_fusion(lists, source.ids, **options), lists, source)
 
 
 def test_fusion_adds_reciprocal_ranks():

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graft.backends.top import Rows, at_least_kth
+from graft.backends.top import Rows, at_least_kth, kth
 
 Mask = NDArray[np.bool_]
 Packed = NDArray[np.uint64]
@@ -144,20 +145,21 @@ class _Impacts:
         norm = _K1 * (1 - _B + _B * _LENGTHS[None, :] / max(average, 1e-9))
         self._table = (frequency * (_K1 + 1) / (frequency + norm)).ravel().astype(np.float32)
         self._rows = rows
-        self._spread: dict[int, NDArray[np.float32]] = {}
+        self._spread: dict[int, tuple[NDArray[np.float32], float]] = {}
 
     def of(self, codes: NDArray[np.uint16]) -> NDArray[np.float32]:
         """Return the impacts of postings. `take` is three times as fast as an index."""
         return self._table.take(codes, mode="clip")
 
-    def of_all_rows(self, term: _Term) -> NDArray[np.float32]:
-        """Return what a frequent term gives each row; kept, as questions are full of the same few words."""
+    def of_all_rows(self, term: _Term) -> tuple[NDArray[np.float32], float]:
+        """Return what a frequent term gives each row, and the most it gives to one; kept, as questions are full of the
+        same few words."""
         made = self._spread.get(term.hash)
         if made is None:
-            made = np.zeros(self._rows, dtype=np.float32)
+            spread = np.zeros(self._rows, dtype=np.float32)
             for rows, codes in term.parts:
-                made[rows] = self.of(codes)
-            self._spread[term.hash] = made
+                spread[rows] = self.of(codes)
+            made = self._spread[term.hash] = (spread, float(spread.max()))
         return made
 
 
@@ -168,7 +170,7 @@ class Bm25Index:
         self._segments = segments
         self._lengths = np.zeros(0, dtype=np.int32) if lengths is None else lengths
         self._impacts: _Impacts | None = None
-        self._last: tuple[Mask | None, int, float] | None = None
+        self._last: _Statistics | None = None
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -207,50 +209,101 @@ class Bm25Index:
 
         `live` says which rows exist, for the statistics; `allowed` which of them may be found. None means all.
         """
-        total, average = self._counted(live)
-        terms = self._terms(words, total, live)
+        statistics = self._counted(live)
+        terms = self._terms(words, statistics, live)
         if not terms:
             return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.float32)
         scores = np.zeros(len(self._lengths), dtype=np.float32)
         impacts = self._impacts
-        if impacts is None or impacts.average != average:
-            impacts = self._impacts = _Impacts(average, len(scores))
-        for term in terms:
-            if term.frequency * _DENSE > len(scores):
-                scores += term.weight * impacts.of_all_rows(term)
-            else:
-                for rows, codes in term.parts:
-                    np.add.at(scores, rows, term.weight * impacts.of(codes))
+        if impacts is None or impacts.average != statistics.average:
+            impacts = self._impacts = _Impacts(statistics.average, len(scores))
+        rare = [term for term in terms if term.frequency * _DENSE <= len(scores)]
+        for term in rare:
+            for rows, codes in term.parts:
+                np.add.at(scores, rows, term.weight * impacts.of(codes))
         visible = live if allowed is None else allowed
         if visible is not None:
             scores *= visible
-        among = [rows for term in terms for rows, _ in term.parts]
-        if sum(map(len, among)) * _SPARSE < len(scores):  # few rows to choose from: leave the others unread
-            found: Rows = np.unique(np.concatenate(among))
-            found = found[at_least_kth(scores[found], k)]
-        else:
-            found = at_least_kth(scores, k)
-        found = found[scores[found] > 0]
-        return found, scores[found]
+        spread = [(term.weight, *impacts.of_all_rows(term)) for term in terms[len(rare) :]]
+        if not spread and sum(term.frequency for term in rare) * _SPARSE < len(scores):
+            # Few rows to choose from: leave the others unread.
+            found: Rows = np.unique(np.concatenate([rows for term in rare for rows, _ in term.parts]))
+            return _best(found, scores[found], k)
+        return _with_frequent(scores, spread, k, visible)
 
-    def _counted(self, live: Mask | None) -> tuple[int, float]:
-        """Return how many rows exist and their average length; kept for the mask that was asked for last."""
-        if self._last is None or self._last[0] is not live:
+    def holds(self, words: Sequence[str], visible: Mask | None = None) -> bool:
+        """Whether a visible row has one of the words."""
+        for word in words:
+            for segment in self._segments:
+                rows = segment.postings(_hash(word))[0]
+                if len(rows) and (visible is None or bool(visible[rows].any())):
+                    return True
+        return False
+
+    def _counted(self, live: Mask | None) -> _Statistics:
+        """Return what scores depend on besides a row; kept for the mask that was asked for last."""
+        last = self._last
+        if last is None or last.live is not live:
             lengths = self._lengths if live is None else self._lengths[live]
-            self._last = (live, len(lengths), float(lengths.mean()) if len(lengths) else 0.0)
-        return self._last[1:]
+            average = float(lengths.mean()) if len(lengths) else 0.0
+            last = self._last = _Statistics(live, len(lengths), average)
+        return last
 
-    def _terms(self, words: Sequence[str], total: int, live: Mask | None) -> list[_Term]:
-        """Return the query's terms that occur."""
+    def _terms(self, words: Sequence[str], statistics: _Statistics, live: Mask | None) -> list[_Term]:
+        """Return the query's terms that occur, the rarest first: the order in which a row's score is added up."""
         made = []
-        for word, times in sorted(Counter(words).items()):
+        for word, times in Counter(words).items():
             term = _hash(word)
             parts = [part for part in (segment.postings(term) for segment in self._segments) if len(part[0])]
-            if live is None:
-                frequency = sum(len(rows) for rows, _ in parts)
-            else:
-                frequency = sum(int(np.count_nonzero(live[rows])) for rows, _ in parts)
+            frequency = statistics.frequencies.get(term)
+            if frequency is None:
+                frequency = sum(
+                    len(rows) if live is None else int(np.count_nonzero(live[rows])) for rows, _ in parts
+                )
+                statistics.frequencies[term] = frequency
             if frequency:
-                weight = times * np.log1p((total - frequency + 0.5) / (frequency + 0.5))
-                made.append(_Term(np.float32(weight), parts, frequency, term))
-        return made
+                idf = math.log1p((statistics.rows - frequency + 0.5) / (frequency + 0.5))
+                made.append(_Term(np.float32(times * idf), parts, frequency, term))
+        return sorted(made, key=lambda term: (term.frequency, term.hash))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Statistics:
+    """How many rows exist, their average length, and in how many of them the terms are that were asked for so far."""
+
+    live: Mask | None
+    rows: int
+    average: float
+    frequencies: dict[int, int] = field(default_factory=dict)
+
+
+def _best(rows: Rows, scores: NDArray[np.float32], k: int) -> tuple[Rows, NDArray[np.float32]]:
+    kept = at_least_kth(scores, k)
+    kept = kept[scores[kept] > 0]
+    return rows[kept], scores[kept]
+
+
+def _with_frequent(
+    scores: NDArray[np.float32],
+    spread: Sequence[tuple[np.float32, NDArray[np.float32], float]],
+    k: int,
+    visible: Mask | None,
+) -> tuple[Rows, NDArray[np.float32]]:
+    """Add what frequent terms give (weight, by row, at most) to what rare ones gave, and return the best k.
+
+    Frequent terms tell little apart: as soon as all that are left cannot lift a row to where the k-th best stands already,
+    they are added for the others only (MaxScore; Turtle & Flood 1995). The result is the same to the last bit.
+    """
+    left = 1.001 * sum(float(weight) * most for weight, _, most in spread)  # more than rounding can add
+    floor = kth(scores[at_least_kth(scores, k)], k) if spread and len(scores) >= k else 0.0
+    rows: Rows | None = None
+    for weight, by_row, most in spread:
+        if rows is None and floor > left:
+            rows = np.flatnonzero(scores >= floor - left)
+            scores = scores[rows]
+        if rows is None:
+            scores += weight * (by_row if visible is None else by_row * visible)
+        else:
+            scores += weight * by_row[rows]
+        left -= 1.001 * float(weight) * most
+    return _best(np.arange(len(scores)) if rows is None else rows, scores, k)

@@ -30,12 +30,12 @@ from graft.backends.top import Rows
 from graft.backends.vector_index import Fetch, VectorIndex
 from graft.errors import Mismatch
 from graft.protocols import Filter, Matrix, Vector
+from graft.ranked import EMPTY, Listed, ordered
 from graft.types import Chunk
 
 Tier = Literal["exact", "int8", "disk"]
 """Where vectors are searched: in memory in full, in memory as 8-bit copies, or by the index on disk."""
 Addresses = NDArray[np.uint64]
-Hits = list[tuple[Chunk, float]]
 
 # A reader starts anew when so many of its rows are gone, or more than half would be new.
 _DEAD_ROWS, _DEAD_SHARE = 1000, 0.2
@@ -59,12 +59,12 @@ class Snapshot:
     _masks: dict[Any, Mask] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, table: Any, version: int, tier: Tier, effort: Effort) -> Self:
-        """Read a version whole: 0.2 s for 20,000 chunks."""
+    def load(cls, table: Any, version: int, tier: Tier, effort: Effort, *, many: int | None) -> Self:
+        """Read a version whole: 0.2 s for 20,000 chunks. `many`: see VectorIndex."""
         dimension = dimension_of(table.schema)
         vectors = None
         if tier != "disk":
-            vectors = VectorIndex.empty(dimension, table.count_rows(), full=tier == "exact")
+            vectors = VectorIndex.empty(dimension, table.count_rows(), full=tier == "exact", many=many)
         empty = cls(table, version, tier, np.zeros(0, np.uint64), ChunkRows(), Bm25Index(), vectors, effort)
         return empty.grown(lambda names: table.search().select(names).with_row_id(True).limit(None))
 
@@ -139,24 +139,29 @@ class Snapshot:
         return len(self.addresses) if self.live is None else int(np.count_nonzero(self.live))
 
     @property
+    def search(self) -> str:
+        """How vectors are searched: the tier, or "signs" where full vectors are held but signs choose among them."""
+        chosen = self.tier == "exact" and self.vectors is not None and self.vectors.chosen
+        return "signs" if chosen else self.tier
+
+    @property
     def nbytes(self) -> int:
         """Memory taken by postings and vectors."""
         return self.words.nbytes + (0 if self.vectors is None else self.vectors.nbytes)
 
-    def nearest(self, query: Vector, k: int, where: Filter | None) -> Hits:
-        """Return at most `k` chunks by descending inner product; equal ones by id."""
-        if self.dimension != len(query):
-            message = f"The index holds vectors of length {self.dimension}, the query's has {len(query)}."
+    def dense(self, vector: Vector, k: int, where: Filter | None = None) -> Listed:
+        """See `graft.protocols.Reading`."""
+        if self.dimension != len(vector):
+            message = f"The index holds vectors of length {self.dimension}, the query's has {len(vector)}."
             raise Mismatch(message, "It was built with another embedder: run graft build.")
         allowed = self._allowed(where)
-        if not self._any(allowed):
-            return []
+        if k <= 0 or not self._any(allowed):
+            return EMPTY
         if self.vectors is not None:
-            rows, scores = self.vectors.search(query, k, allowed, self._source)
-            return self._hits(rows, scores, k)
-        found, near = nearest(self.table, query, k, where, self._tags(where), self.effort)
+            return self._listed(*self.vectors.search(vector, k, allowed, self._source), k)
+        found, scores = nearest(self.table, vector, k, where, self._tags(where), self.effort)
         order, ascending = self._by_address
-        return self._hits(order[ascending.searchsorted(found)], near, k)
+        return self._listed(order[ascending.searchsorted(found)], scores, k)
 
     def nearest_addresses(self, query: Vector, k: int) -> Addresses:
         """Return where the nearest rows lie on disk: what `nearest` finds, for measuring it."""
@@ -177,13 +182,21 @@ class Snapshot:
     def _source(self) -> Fetch | None:
         return None if self.tier == "exact" else self.fetched
 
-    def matching(self, words: Sequence[str], k: int, where: Filter | None) -> Hits:
-        """Return at most `k` chunks by descending BM25; equal ones by id."""
+    def matching(self, words: Sequence[str], k: int, where: Filter | None = None) -> Listed:
+        """Return at most `k` rows by descending BM25; equal ones by chunk id."""
         allowed = self._allowed(where)
-        if not self._any(allowed):
-            return []
+        if k <= 0 or not self._any(allowed):
+            return EMPTY
         rows, scores = self.words.search(words, k, allowed, self.live)
-        return self._hits(rows, scores, k)
+        return self._listed(rows, scores, k)
+
+    def holds(self, words: Sequence[str], where: Filter | None = None) -> bool:
+        """Whether one row that passes the filter has one of the words."""
+        return self.words.holds(words, self._allowed(where))
+
+    def ids(self, rows: NDArray[np.int64]) -> list[str]:
+        """See `graft.protocols.Reading`."""
+        return self.chunks.column("id", rows)
 
     def ordered(self, documents: Sequence[str] | None) -> list[Chunk]:
         """Return the chunks of the documents (all when None), by document then start."""
@@ -201,14 +214,8 @@ class Snapshot:
         vectors[order] = vectors_in(found.to_batches()[0])
         return vectors
 
-    def _hits(self, rows: Rows, scores: NDArray[np.float32], k: int) -> Hits:
-        if len(rows) > 2 * k:  # many equal ones: only those that are returned are made
-            ids = self.chunks.column("id", rows)
-            best = sorted(range(len(ids)), key=lambda at: (-scores[at], ids[at]))[:k]
-            rows, scores = rows[best], scores[best]
-        found = list(zip(self.chunks.chunks(rows), scores.tolist(), strict=True))
-        found.sort(key=lambda hit: (-hit[1], hit[0].id))
-        return found[:k]
+    def _listed(self, rows: Rows, scores: NDArray[np.float32], k: int) -> Listed:
+        return ordered(rows.astype(np.int64), scores.astype(np.float64), self.ids, k)
 
     def _tags(self, where: Filter | None) -> list[list[str]]:
         return [] if where is None else self.chunks.tags(where)

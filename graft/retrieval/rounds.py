@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from graft.errors import GraftError
 from graft.retrieval.expansion import Write
 from graft.retrieval.fusion import reciprocal_rank_fusion
+from graft.retrieval.lists import Numbered, hits
 from graft.types import Hit, Usage
 
 _ENOUGH = "ENOUGH"
@@ -85,12 +86,15 @@ def fused(lists: Sequence[Sequence[Hit]]) -> list[Hit]:
     if len(lists) == 1:
         return list(lists[0])
     seen: dict[str, Hit] = {}
-    for hits in lists:
-        for hit in hits:
+    for found in lists:
+        for hit in found:
             seen.setdefault(hit.chunk.id, hit)
-    ranked = reciprocal_rank_fusion(
-        {f"round-{number}": [(hit.chunk, hit.score) for hit in hits] for number, hits in enumerate(lists, 1)}
-    )
+    source = Numbered()
+    listed = {
+        f"round-{number}": source.listed([(hit.chunk, hit.score) for hit in found])
+        for number, found in enumerate(lists, 1)
+    }
+    ranked = hits(reciprocal_rank_fusion(listed, source.ids), listed, source)
     return [
         Hit(
             hit.chunk,

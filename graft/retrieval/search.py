@@ -16,9 +16,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from graft.errors import BackendError
-from graft.protocols import Embedder, Filter, Store, Vector
+from graft.protocols import Embedder, Filter, Reading, Store, Vector
+from graft.ranked import Listed
 from graft.retrieval import fusion
 from graft.retrieval.expansion import Wording, Written
+from graft.retrieval.lists import hits as hits_of
+from graft.retrieval.lists import reading
 from graft.types import Hit, Usage
 
 Mode = Literal["hybrid", "dense", "bm25"]
@@ -28,7 +31,8 @@ Feedback = Callable[[str, Sequence[Hit]], Wording | None]
 Step = Callable[[str, Sequence[Hit]], list[Hit]]
 """The question and its hits, best first, to hits, best first: reordered or fewer, never others."""
 
-_LISTS = {"hybrid": frozenset({"dense", "bm25"}), "dense": frozenset({"dense"}), "bm25": frozenset({"bm25"})}
+_KINDS = ("dense", "bm25")
+_LISTS = {"hybrid": frozenset(_KINDS), "dense": frozenset({"dense"}), "bm25": frozenset({"bm25"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,28 +138,24 @@ class Searcher:
         clock = _Clock(seconds)
         depth = max(self._candidates, k)
         question, searched = asked.wordings[0].text, [one.text for one in asked.wordings]
-        lists: dict[str, fusion.Ranked] = {}
         shares: dict[str, float] = {}
-
-        def gather(wording: Wording) -> None:
-            found = self._lists(wording, asked.vectors.get(wording.name), depth, where)
-            lists.update(found)
-            shares.update(dict.fromkeys(found, wording.weight))
-
+        # Steps may bring up what stands far down; without any, only what is returned is made.
+        shown = None if self._feedback or self._steps else max(k, 0)
         with clock.stage("search"):
-            for wording in asked.wordings:
-                gather(wording)
-            hits = self._fuse(lists, depth, shares)
+            source = reading(self._store)
+            lists = self._lists(source, asked.wordings, asked.vectors, depth, where, shares)
+            hits = self._fused(source, lists, depth, where, shares, shown)
         with clock.stage("feedback", taken=self._feedback is not None):
             more = self._feedback(question, hits) if self._feedback else None
             if more is not None:
-                gather(more)
-                hits = self._fuse(lists, depth, shares)
+                lists |= self._lists(source, (more,), {}, depth, where, shares)
+                hits = self._fused(source, lists, depth, where, shares, shown)
                 searched.append(more.text)
         for name, step in self._steps.items():
             with clock.stage(name):
                 hits = step(question, hits)
-        cosines = [score for name in ("dense", "dense/spelling") for _, score in lists.get(name, ())[:1]]
+        cosines = [float(lists[name].scores[0]) for name in ("dense", "dense/spelling")
+                   if name in lists and len(lists[name])]  # fmt: skip
         return SearchResult(
             tuple(hits[: max(k, 0)]),
             clock.seconds,
@@ -166,27 +166,44 @@ class Searcher:
         )
 
     def _lists(
-        self, wording: Wording, vector: Vector | None, depth: int, where: Filter | None
-    ) -> dict[str, fusion.Ranked]:
-        """Return the lists of one wording, each within the filter."""
-        suffix = f"/{wording.name}" if wording.name else ""
-        found: dict[str, fusion.Ranked] = {}
-        if vector is not None:
-            found[f"dense{suffix}"] = self._store.search_dense(vector, depth, where)
-        if "bm25" in wording.lists & self._kinds:
-            found[f"bm25{suffix}"] = self._store.search_text(wording.text, depth, where)
-        for ranked in found.values():
-            _check_allowed(ranked, where)
+        self,
+        source: Reading,
+        wordings: Sequence[Wording],
+        vectors: Mapping[str, Vector],
+        depth: int,
+        where: Filter | None,
+        shares: dict[str, float],
+    ) -> dict[str, Listed]:
+        """Return the lists of some wordings, each within the filter, and note what share of its weight each gets."""
+        found: dict[str, Listed] = {}
+        for one in wordings:
+            suffix = f"/{one.name}" if one.name else ""
+            if one.name in vectors:
+                found[f"dense{suffix}"] = source.dense(vectors[one.name], depth, where)
+            if "bm25" in one.lists & self._kinds:
+                found[f"bm25{suffix}"] = source.text(one.text, depth, where)
+            shares |= {f"{kind}{suffix}": one.weight for kind in _KINDS}
         return found
 
-
-def _check_allowed(ranked: fusion.Ranked, where: Filter | None) -> None:
-    """Raise BackendError when a store has returned what the filter forbids: better no answer than another's secret."""
-    if where is not None and not all(where.allows(chunk) for chunk, _ in ranked):
-        raise BackendError(
-            "The store returned a passage that the filter forbids; nothing of this search is used.",
-            "Run graft.testing's StoreConformance on the store.",
-        )
+    def _fused(
+        self,
+        source: Reading,
+        lists: Mapping[str, Listed],
+        depth: int,
+        where: Filter | None,
+        shares: Mapping[str, float],
+        shown: int | None,
+    ) -> list[Hit]:
+        """Return the first so many fused rows as hits, None for all. Raises BackendError when the store has returned what
+        the filter forbids: better no answer than another's secret."""
+        fused = self._fuse(lists, depth, shares, source.ids)
+        found = hits_of(Listed(fused.rows[:shown], fused.scores[:shown]), lists, source)
+        if where is not None and not all(where.allows(hit.chunk) for hit in found):
+            raise BackendError(
+                "The store returned a passage that the filter forbids; nothing of this search is used.",
+                "Run graft.testing's StoreConformance on the store.",
+            )
+        return found
 
 
 class _Clock:
