@@ -65,6 +65,8 @@ def build_summary(built: BuildReport) -> str:
     lines += built.notes
     for name, manifest in built.adapters.items():
         lines.append(f"Trained {name}: {manifest.summary}")
+        if name in built.forgotten:
+            lines.append(f"  kept: {built.forgotten[name].summary}")
     lines += [
         f"  {name:<14} {stage.seconds:7.1f} s   peak {stage.peak_mb:6.0f} MB"
         for name, stage in built.stages.items()

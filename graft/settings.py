@@ -147,6 +147,10 @@ class TuningSection:
     """Share of the examples kept for early stopping (split by document)."""
     golden_fraction: float = 0.8
     """Hybrid: share of training prompts that hold the golden passage; the rest teach abstaining (RAFT's P)."""
+    retention: bool = True
+    """After training, measure what the adapter forgot on a small suite of general tasks; see docs/forgetting.md."""
+    retention_margin: float = 0.02
+    """The loss there, as a share, above which graft warns; [decision] guardrails = { retention = 0.02 } drops the variant."""
     trainer: Backend = Backend("peft")
     """What trains: peft (method = "lora", "qlora" or "full")."""
 

@@ -9,6 +9,7 @@ kill at any moment leaves either the old state or the new. Knows where things li
       cache/           embeddings.sqlite (content hash → vector), documents.sqlite (content hash → parsed file)
       adapters/KEY/    a peft adapter, checkpoints while it trains, manifest.json
       adapters/tuned.json, hybrid.json   which of them is in use
+      adapters/KEY/retention.json        what it forgot; retention/KEY.json, what a model answered to the suite
       runs/KEY/        rows.jsonl (one line a question, appended as they come), manifest.json
       optimize/KEY/    tries.jsonl (one line a setting); index/, the indexes tried, removed when done
       comparisons/ID/  comparison.json, recommendation.json, report.html, rows.jsonl
@@ -70,6 +71,11 @@ class Workspace:
     def adapter_pointer(self, variant: str) -> Path:
         """The file that says which adapter a variant uses now: {"key": …}."""
         return self.root / "adapters" / f"{variant}.json"
+
+    @property
+    def retention(self) -> Path:
+        """What models answered to the retention suite, a file a model."""
+        return self.root / "retention"
 
     def run(self, key: str) -> Path:
         """The folder of one run, named by the fingerprints of its variant and its questions."""

@@ -26,6 +26,16 @@ Screened = tuple[dict[str, str], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """A guarded figure measured on other items than the questions: one value an item of a variant and of the reference,
+    along `clusters`; higher is better."""
+
+    own: tuple[float, ...]
+    reference: tuple[float, ...]
+    clusters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What a variant must keep to be eligible.
 
@@ -34,7 +44,8 @@ class Limits:
     licence, freshness). `guardrails` metric → margin: the variant must not be worse than the reference by the margin
     or more (higher is better). A variant is dropped when its mean is below the margin and non-inferiority is not shown;
     one whose mean is within the margin without proof stays, with a note, since proof of a 1-point margin takes
-    thousands of questions. `strict` drops those too.
+    thousands of questions. `strict` drops those too. `apart` guarded metric → variant → what was measured elsewhere than
+    on the questions; a variant that has nothing there had nothing to lose.
     """
 
     max_p95: float | None = None
@@ -43,6 +54,7 @@ class Limits:
     guardrails: Mapping[str, float] = field(default_factory=dict)
     excluded: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
+    apart: Mapping[str, Mapping[str, Apart]] = field(default_factory=dict)
 
 
 def hard_limits(
@@ -91,22 +103,22 @@ def guardrails(
     dropped: dict[str, str] = {}
     lines: list[str] = []
     for metric, margin in limits.guardrails.items():
-        if metric not in scores[reference]:
-            raise UnknownName("metric", metric, scores[reference], "a guardrail of the decision")
-        base = column(scores[reference][metric])
-        for name in names:
+        if metric in limits.apart:
+            pairs = {name: limits.apart[metric][name] for name in names if name in limits.apart[metric]}
+            if not pairs:
+                lines.append(f"2 guardrail {metric}: nothing was measured that a variant could have lost")
+        else:
+            pairs = {name: _on_questions(metric, name, reference, scores, clusters) for name in names}
+        for name, pair in pairs.items():
             if name == reference:
                 continue
-            own = column(scores[name][metric])
-            both = ~np.isnan(own) & ~np.isnan(base)
-            if not both.any():
+            if not pair.own:
                 lines.append(
                     f"2 guardrail {metric}: {name} and {reference} share no scored question: not judged"
                 )
                 continue
-            kept = [cluster for cluster, take in zip(clusters, both, strict=True) if take]
-            p = noninferiority(own[both], base[both], margin, kept)
-            gap = float((own[both] - base[both]).mean())
+            p = noninferiority(pair.own, pair.reference, margin, pair.clusters)
+            gap = float((np.asarray(pair.own) - np.asarray(pair.reference)).mean())
             told = f"{name} - {reference} = {gap:+.3f}, margin -{margin:g}, one-sided {p_value(p)}"
             if p < ALPHA:
                 lines.append(f"2 guardrail {metric}: {told}: kept")
@@ -116,6 +128,16 @@ def guardrails(
             else:
                 lines.append(f"2 guardrail {metric}: {told}: not shown, {name} stays")
     return dropped, lines or ["2 guardrails: none are set"]
+
+
+def _on_questions(metric: str, name: str, reference: str, scores: Scores, clusters: Sequence[str]) -> Apart:
+    """Return a guarded metric of a variant and of the reference on the questions that both have a value of."""
+    if metric not in scores[reference]:
+        raise UnknownName("metric", metric, scores[reference], "a guardrail of the decision")
+    own, base = column(scores[name][metric]), column(scores[reference][metric])
+    both = ~np.isnan(own) & ~np.isnan(base)
+    kept = tuple(cluster for cluster, take in zip(clusters, both, strict=True) if take)
+    return Apart(tuple(own[both].tolist()), tuple(base[both].tolist()), kept)
 
 
 def surely_above(

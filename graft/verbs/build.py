@@ -27,6 +27,7 @@ from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
 from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
 from graft.types import Context, Example, Hit, Message, Passage, TrainingRow, content_hash
+from graft.verbs.building.forgetting import Forgetting, measure
 from graft.verbs.comparing.development import development, held_apart
 from graft.verbs.indexing.filling import in_step, index_documents, library, skipped_note, trim_when_large
 from graft.wiring.parts import Parts
@@ -46,6 +47,7 @@ class BuildReport:
     notes: tuple[str, ...] = ()
     adapters: Mapping[str, AdapterManifest] = field(default_factory=dict)
     stages: Mapping[str, StageReport] = field(default_factory=dict)
+    forgotten: Mapping[str, Forgetting] = field(default_factory=dict)
 
 
 def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildReport:
@@ -66,11 +68,18 @@ def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildRe
         for name in tuning.adapters:
             with stages.stage(f"tune {name}"):
                 manifests[name] = tuning.train(name, progress, retrain=retrain)
+        forgotten = {}
+        for name in tuning.adapters if parts.config.tuning.retention else ():
+            with stages.stage(f"retention {name}"):
+                forgotten[name] = measure(parts, name, progress)
     notes = [note for note in (indexed.note, skipped_note(documents)) if note] + [*tuning.notes]
     if tuning.grounded:
         made = ", ".join(f"{count} {what}" for what, count in tuning.grounded.items() if count)
         notes.append(f"Rows with passages: {made}.")
-    return BuildReport(report, documents.problems, tuple(notes), manifests, stages.reports)
+    if tuning.adapters and not forgotten:
+        notes.append("What the adapters forgot was not measured: [tuning] retention is off.")
+    notes += [told for name, found in forgotten.items() if (told := found.warning(name))]
+    return BuildReport(report, documents.problems, tuple(notes), manifests, stages.reports, forgotten)
 
 
 def read_documents(parts: Parts) -> Loaded:

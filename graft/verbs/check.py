@@ -16,6 +16,7 @@ from graft.evaluation.metrics import metric_card, metric_names
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.types import Question
+from graft.verbs.building.forgetting import GUARD
 from graft.verbs.compare import compare, held_out
 from graft.verbs.comparing.stored import Scores, read_scores
 from graft.verbs.release import current, releases
@@ -111,6 +112,7 @@ def check(
         )
     decision = parts.config.decision
     margins = {parts.config.evaluation.primary: decision.margin, **decision.guardrails}
+    margins.pop(GUARD, None)  # measured of an adapter when it is built, not of the questions
     judgements = tuple(
         _judge(metric, margin, common, stored.scores, today) for metric, margin in margins.items()
     )

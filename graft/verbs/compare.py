@@ -28,6 +28,7 @@ from graft.settings import BASELINES, DecisionSection
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
+from graft.verbs.building import forgetting
 from graft.verbs.comparing.bills import bills
 from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import Field, competitors, run_key
@@ -215,6 +216,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
     owned = bills(parts, {name: cost for name, cost in per_answer.items() if name not in measured.shown})
     indexed = parts.gold.document_lengths()
     found = {name: causes(questions, scores, indexed) for name, scores in measured.scores.items()}
+    forgotten = {name: kept for name, kept in forgetting.stored(parts).items() if name in measured.scores}
     recommendation = recommend(
         comparison, measured.scores, **shared, costs=per_answer,
         monthly={name: bill.per_month(owned.months) for name, bill in owned.bills.items()},
@@ -222,7 +224,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         limits=Limits(
             max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
             floors=decision.floors, guardrails=decision.guardrails,
-            excluded=_mute(comparison, decision.max_declines),
+            excluded=_mute(comparison, decision.max_declines), apart={forgetting.GUARD: forgetting.apart(forgotten)},
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=found,
         outcome=JUDGED if config.evaluation.primary == JUDGED else "truthfulness",
@@ -234,9 +236,10 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
     recommendation = replace(
         recommendation,
         reasons=(*recommendation.reasons, *told),
-        trace=(*recommendation.trace, *told, *ownership_lines(owned)),
+        trace=(*recommendation.trace, *told, *forgetting.lines(forgotten), *ownership_lines(owned)),
     )
     beyond = _beyond(measured, comparison, recommendation, decision)
+    beyond = (*beyond, *(kept.warning(name) for name, kept in forgotten.items() if kept.lost))
     labels = labelled(
         parts.root / config.evaluation.labels, questions, measured.rows, measured.scores,
         draws=config.evaluation.draws, seed=config.project.seed,

@@ -7,6 +7,7 @@ from typing import Any
 
 from graft.errors import GraftError
 from graft.tuning.adapters import read_manifest
+from graft.verbs.building import forgetting
 from graft.verbs.indexing.filling import cache_bytes, in_step, last_sync, library
 from graft.verbs.release import state
 from graft.wiring.parts import Parts
@@ -70,6 +71,7 @@ def _search(parts: Parts) -> dict[str, Any]:
 
 def _adapters(parts: Parts) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    kept = forgetting.stored(parts)
     for name in ("tuned", "hybrid"):
         pointer = read_json(parts.workspace.adapter_pointer(name))
         if pointer is None:
@@ -77,6 +79,7 @@ def _adapters(parts: Parts) -> dict[str, Any]:
             continue
         manifest = read_manifest(parts.workspace.adapter(pointer["key"]))
         found[name] = "incomplete: run graft build" if manifest is None else manifest.summary
+        found[f"{name} kept"] = kept[name].summary if name in kept else "not measured: run graft build"
     return found
 
 
