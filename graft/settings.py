@@ -56,7 +56,8 @@ class DocumentsSection:
     exclude: tuple[str, ...] = ()
     """Globs of the files to leave out."""
     parse_seconds: float = 120.0
-    """The longest that reading one file may take; then it is left out, and reported."""
+    """The most processor time that reading one file may take, in seconds, or ten times as many by the clock; then it is
+    left out, and reported."""
     parse_memory_mb: int = 2048
     """The most memory (address space) that reading one file may take, in MB."""
     parse_workers: int = 0
@@ -112,7 +113,7 @@ class RetrievalSection:
     least: Mapping[str, float] = field(default_factory=dict)
     """Leave out passages whose score by a list is below this, e.g. { rerank = 0.0 }."""
     where: Mapping[str, Any] = field(default_factory=dict)
-    """Metadata that every passage must have, e.g. { status = "current" }."""
+    """What every passage's metadata must have, e.g. { status = "current", updated = { gte = "2024-01-01" } }."""
     chunker: Backend = Backend("structure")
     """How documents are cut: structure, sentence-window, parent-child, fixed, document."""
     embedder: Backend = Backend("minilm")

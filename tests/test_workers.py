@@ -33,6 +33,10 @@ class Odd:
         what = path.read_text()
         if what == "hang":
             while True: pass
+        if what == "wait":
+            time.sleep(3)
+        if what == "sleep":
+            time.sleep(10**6)
         if what == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         if what == "exit":
@@ -82,11 +86,23 @@ def test_each_bad_file_costs_its_row_and_the_good_ones_are_read(tmp_path, odd):
     good = made[0].documents[0]
     assert (good.id, good.metadata, good.pages) == ("id0", {"n": [1, 2.5, None]}, (0, 3))
     assert [one.problem[0] if one.problem else "" for one in made] == [
-        "", "skipped: the parser crashed on it (SIGSEGV).", "skipped: reading it took longer than 3 seconds.",
+        "", "skipped: the parser crashed on it (SIGSEGV).", "skipped: reading it takes more than 3 seconds.",
         "skipped: the parser crashed on it (exit code 3).", "skipped: reading it needs more than 400 MB of memory.",
         "the loader failed (KeyError: 'inside').", "",
     ]  # fmt: skip
     assert all(one.problem[1] for one in made if one.problem)
+
+
+def test_the_limit_counts_what_a_file_takes_and_not_what_the_machine_does_beside(tmp_path, odd, monkeypatch):
+    monkeypatch.setattr("graft.retrieval.workers.PATIENCE", 8.0)
+    with Workers(Limits(seconds=1, workers=2)) as workers:
+        made = read(workers, tmp_path, odd, "wait", "hang", "sleep", "after")
+    assert [[document.text for document in one.documents] for one in made] == [
+        ["text: wait"], [], [], ["text: after"],
+    ]  # fmt: skip
+    assert [one.problem[0] if one.problem else "" for one in made] == [
+        "", *["skipped: reading it takes more than 1 seconds."] * 2, "",
+    ]  # fmt: skip
 
 
 def test_more_text_than_fits_our_own_memory_is_refused(tmp_path, odd, monkeypatch):

@@ -1,8 +1,8 @@
 """A process that reads files for workers.py: `python -m graft.retrieval.worker MEMORY_MB`.
 
 Reads one request a line from standard input, writes replies to standard output: a line for each document, then one
-that ends the file. Its memory is limited by the system, and it ends itself when a file takes much longer than allowed,
-in case its parent is gone. JSON both ways, no pickle: a parser that a hostile file took over can only send text.
+that ends the file. Its memory and the processor time of a file are limited by the system, which ends the process when
+it takes more; so does the clock long after, in case its parent is gone. JSON both ways, no pickle: a parser that a hostile file took over can only send text.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from graft.errors import GraftError
 from graft.protocols import Loader
 from graft.retrieval.reading import read_file
 
+OUT_OF_TIME = getattr(signal, "SIGPROF", 0)
+"""The signal that ends a worker whose file took too much processor time; 0 where the system counts none."""
 # The parent gives up first; this is for a worker whose parent was killed.
-_GRACE_SECONDS = 10
+_GRACE = 20
 # A worker that has grown to half its limit makes room for a fresh one, so that a file's success does not depend on
 # those that were read before it.
 _RETIRE_AT = 0.5
@@ -38,12 +40,12 @@ def main() -> None:
     loaders: dict[str, Loader] = {}
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        _alarm(request["seconds"] + _GRACE_SECONDS)
+        _limit_time(request["seconds"])
         try:
             last = _answer(request, loaders, replies)
         except MemoryError:
             last = {"failed": "memory"}
-        _alarm(0)
+        _limit_time(0)
         last["retire"] = "failed" in last or _grown(memory_mb)
         _send(replies, last)
 
@@ -118,11 +120,16 @@ def _grown(memory_mb: int) -> bool:
     return used > _RETIRE_AT * memory_mb * 2**20
 
 
-def _alarm(seconds: float) -> None:
-    """End this process, whatever it is doing, after so many seconds; 0 calls it off."""
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+def _limit_time(seconds: float) -> None:
+    """End this process, whatever it is doing, after so many seconds of its processor time (all threads, user and system),
+    or `_GRACE` times as many by the clock; 0 calls both off."""
+    if OUT_OF_TIME:
+        for number, kind, after in (
+            (OUT_OF_TIME, signal.ITIMER_PROF, seconds),
+            (signal.SIGALRM, signal.ITIMER_REAL, _GRACE * seconds),
+        ):
+            signal.signal(number, signal.SIG_DFL)
+            signal.setitimer(kind, after)
 
 
 if __name__ == "__main__":

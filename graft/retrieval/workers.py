@@ -23,18 +23,24 @@ from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from graft.errors import BackendError
+from graft.retrieval.worker import OUT_OF_TIME
 from graft.types import Document
 
 MAX_WORKERS = 8
 # The text of a book has 1 MB. A reply beyond this would fill our own memory, whatever the worker's limit is.
 MAX_REPLY = 256 * 2**20
+# Wall time for a second of processor time: a PDF of 700 pages needs 14 s of the latter, and took 175 s by the clock beside
+# a dozen other jobs. What only waits (a file on a network that is gone) is ended by this one.
+PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a file may cost, and how many are read at once (0: one a core, at most 8).
 
-    2 GB of address space hold any file of 50 MB that was tried; a scan of 100 pages takes OCR about 300 seconds.
+    `seconds` are of processor time, so that a file's success does not depend on what else the machine does; after
+    `PATIENCE` times as many by the clock it is given up, too. Systems that do not count processor time for us (Windows)
+    have the clock alone. 2 GB of address space hold any file of 50 MB that was tried; a scan of 100 pages takes OCR about 300 seconds.
     """
 
     seconds: float = 120.0
@@ -127,7 +133,7 @@ class Workers:
 
 
 class _Worker:
-    """One process. `failed` says that it died, or ran out of memory; `timed_out` that it was killed for its time."""
+    """One process. `failed` says that it died, or ran out of memory; `timed_out` that it was ended for its time."""
 
     def __init__(self, memory_mb: int) -> None:
         path = os.pathsep.join(entry for entry in sys.path if entry)
@@ -153,7 +159,7 @@ class _Worker:
     def read(self, request: bytes, limits: Limits) -> tuple[Read, bool]:
         """Have a file read; return what came of it, and whether the worker can go on."""
         documents: list[Document] = []
-        timer = threading.Timer(limits.seconds, self._expire)
+        timer = threading.Timer(PATIENCE * limits.seconds, self._expire)
         timer.start()
         try:
             last = self._exchange(request, documents)
@@ -184,6 +190,7 @@ class _Worker:
             if size > MAX_REPLY:
                 return {"failed": "size", "retire": True}
             if not line.endswith(b"\n"):
+                self.timed_out = self.timed_out or self._process.wait() == -OUT_OF_TIME
                 return {"failed": "time" if self.timed_out else "died", "retire": True}
             reply: dict[str, Any] = json.loads(line)
             if "document" not in reply:
@@ -201,7 +208,7 @@ class _Worker:
 
     def _reason(self, failed: str, limits: Limits) -> tuple[str, str]:
         if failed == "time":
-            reason = f"skipped: reading it took longer than {limits.seconds:g} seconds."
+            reason = f"skipped: reading it takes more than {limits.seconds:g} seconds."
             return reason, "Split or exclude the file, or raise parse_seconds in [documents]."
         if failed == "memory":
             reason = f"skipped: reading it needs more than {limits.memory_mb} MB of memory."
