@@ -13,6 +13,7 @@ from graft.protocols import Embedder, Filter, Reranker, Store
 from graft.retrieval import expansion, fusion, refine
 from graft.retrieval.diversity import diversify
 from graft.retrieval.expansion import Write
+from graft.retrieval.lists import reading
 from graft.retrieval.search import Correct, Searcher, Step
 from graft.retrieval.spelling import Vocabulary, correct
 from graft.settings import RetrievalSection
@@ -68,8 +69,8 @@ _VOCABULARIES: WeakKeyDictionary[Store, Vocabulary] = WeakKeyDictionary()
 
 
 def corrector(store: Store) -> Correct:
-    """Return the spelling step of a store. Its words are read at the first question with a word long enough to be
-    mended, and once: a word that was indexed later is asked of the store itself."""
+    """Return the spelling step of a store. Its words are read at the first question with a word that the store lacks, and
+    once: a word that was indexed later is asked of the store itself."""
 
     def vocabulary() -> Vocabulary:
         if store not in _VOCABULARIES:
@@ -77,6 +78,7 @@ def corrector(store: Store) -> Correct:
         return _VOCABULARIES[store]
 
     def mend(query: str, where: Filter | None) -> str:
-        return correct(query, vocabulary, lambda word: bool(store.search_text(word, 1, where)))
+        source = reading(store)
+        return correct(query, vocabulary, lambda word: source.holds(word, where))
 
     return mend
