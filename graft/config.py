@@ -179,6 +179,7 @@ def _check(config: Config) -> None:
         if unknown:
             raise ConfigError(f"{key!r} in [retrieval] names {unknown[0]!r}, which is no list.",
                               f"Known: {', '.join(lists)}.")  # fmt: skip
+    _check_confidence(config.generation.min_confidence)
     for where, rule in (("[retrieval]", config.retrieval.where),
                         *((f"[serve.keys.{name}]", key.where) for name, key in config.serve.keys.items())):  # fmt: skip
         try:
@@ -189,3 +190,10 @@ def _check(config: Config) -> None:
     if unclear:
         raise ConfigError(f"'boost' in [retrieval] has {unclear[0]!r}, which is not key=value.",
                           'For example: boost = { "status=current" = 0.5 }.')  # fmt: skip
+
+
+def _check_confidence(given: Mapping[str, Any]) -> None:
+    for name, least in given.items():
+        if name not in VARIANTS or not isinstance(least, int | float) or not 0 <= least <= 1:
+            raise ConfigError(f"'min_confidence' in [generation] says {name} = {least!r}.",
+                              f"Give a probability from 0 to 1 for one of {', '.join(VARIANTS)}.")  # fmt: skip

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from graft.decision.trust import Labelled
     from graft.verbs.advise import Advised
     from graft.verbs.build import BuildReport
-    from graft.verbs.calibrate import Calibrated
+    from graft.verbs.calibrate import Calibrated, Selected
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
     from graft.verbs.gap_loop.turn import Turn
@@ -165,6 +165,12 @@ class Project:
         from graft.verbs.calibrate import calibrated
 
         return calibrated(self.parts, target=target)
+
+    def calibrate_confidence(self, variant: str, *, progress: Progress = quiet) -> Selected:
+        """Choose the least confidence with which an answer of the variant is worth giving, and judge it likewise."""
+        from graft.verbs.calibrate import selected
+
+        return selected(self.parts, variant, progress=progress)
 
     def plan_optimize(
         self, *, minutes: float | None = None, train: Sequence[Literal["embedder", "reranker"]] = ()

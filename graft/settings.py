@@ -136,6 +136,8 @@ class GenerationSection:
     """The longest answer, in tokens."""
     temperature: float = 0.0
     """0 is greedy: the same question gives the same answer."""
+    min_confidence: Mapping[str, float] = field(default_factory=dict)
+    """Variant → the least confidence with which its answer is given, else it declines; graft calibrate --variant finds it."""
 
 
 @dataclass(frozen=True, slots=True)

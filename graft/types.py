@@ -62,7 +62,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A held-out test item, never seen in training. `format` is {"regex": …} or {"schema": …}; `cluster` defaults to
+    """A held-out test item, never seen in training. `match` "exact" means that only the answer itself is right, as with
+    labels; records (JSON) are always compared so. `format` is {"regex": …} or {"schema": …}; `cluster` defaults to
     the first evidence document and is the unit that statistics resample; `where` is file:line."""
 
     id: str
@@ -75,6 +76,7 @@ class Question:
     cluster: str = ""
     tags: tuple[str, ...] = ()
     where: str = ""
+    match: Literal["words", "exact"] = "words"
 
     @property
     def text(self) -> str:
@@ -141,7 +143,8 @@ class Answer:
     best first: longer than what was shown, in smaller pieces, and None when nothing was searched or the list was not kept.
     `trimmed_passages` counts those passages that did not fit into the prompt, `fallbacks` the times a generator that was to help the search failed, and it went
     on without. `timings` are seconds by stage ("embed", "search", "decode", "total"…). `cost` is USD, None when not known.
-    `fingerprint` is the variant's."""
+    `fingerprint` is the variant's. `confidence` is the geometric mean of the probabilities of the generated tokens, also of an
+    answer withheld for it; None where the generator does not tell."""
 
     text: str
     variant: str = ""
@@ -157,6 +160,7 @@ class Answer:
     cost: float | None = None
     fingerprint: str = ""
     ranking: tuple[RankedHit, ...] | None = None
+    confidence: float | None = None
 
 
 # --- measuring and deciding ----------------------------------------------------------------------------------------

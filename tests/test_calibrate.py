@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from typer.testing import CliRunner
 
 from graft import Project
 from graft.cli.main import app
+from graft.decision.selective import Shares
 from graft.errors import ConfigError, DataError, NotBuilt
+from graft.testing.fakes import EchoGenerator
+from graft.types import Generation
 
 FACTS = [
     "meal allowance per day",
@@ -95,4 +99,64 @@ def test_what_is_missing_is_said(asked):
         Project(asked).calibrate(1.5)
     write(asked / "questions-dev.jsonl", [(FACTS[0], True)], "d")
     with pytest.raises(DataError, match="fewer than 30"):
+        Project(asked).calibrate()
+
+
+@pytest.fixture
+def sure(asked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A generator that answers "x", which is right where there is an answer, and is surer there."""
+
+    def generate(self, prompts, *, max_tokens, temperature=0.0, seed=0):
+        told = [any(word in prompt[-1].content.rpartition("Question:")[2] for word in ("quantum", "volcano", "medieval", "jupiter"))
+                for prompt in prompts]  # fmt: skip
+        return [Generation("x", logprob=math.log(0.4 if stray else 0.8)) for stray in told]
+
+    monkeypatch.setattr(EchoGenerator, "generate", generate)
+    return asked
+
+
+def test_a_confidence_is_chosen_on_one_set_and_judged_on_the_other(sure):
+    project = Project(sure)
+    project.build()
+    found = project.calibrate_confidence("base")
+    assert (found.variant, found.today, found.chosen.n, found.judged.n) == ("base", 0.0, 60, 12)
+    assert found.chosen.threshold == pytest.approx(0.6)
+    assert found.judged.before == Shares(right=pytest.approx(2 / 3), wrong=pytest.approx(1 / 3), missed=0.0)
+    assert found.judged.after == Shares(right=1.0, wrong=0.0, missed=0.0)
+    assert (found.judged.worth_before, found.judged.worth_after) == (pytest.approx(1 / 3), 1.0)
+    assert found.judged.separation == 1.0
+    assert found.text.splitlines()[-1] == (
+        "To use it, write min_confidence = { base = 0.60 } under [generation]; today it is 0."
+    )
+
+
+def test_the_project_may_use_it_and_be_calibrated_again(sure):
+    toml = sure / "graft.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace("[generation]", "[generation]\nmin_confidence = { base = 0.6 }"), encoding="utf-8")  # fmt: skip
+    project = Project(sure)
+    project.build()
+    assert project.ask("quantum zebra?", variant="base").text == "I don't know."
+    found = project.calibrate_confidence("base")
+    assert (found.today, found.judged.before.wrong) == (0.6, pytest.approx(1 / 3))
+
+
+def test_the_command_prints_what_the_project_finds(sure):
+    Project(sure).build()
+    done = CliRunner().invoke(app, ["calibrate", str(sure), "--variant", "base"])
+    assert done.stdout.strip() == Project(sure).calibrate_confidence("base").text
+    as_json = CliRunner().invoke(app, ["calibrate", str(sure), "--variant", "base", "--json"])
+    assert json.loads(as_json.stdout)["judged"]["after"] == {"right": 1.0, "wrong": 0.0, "missed": 0.0}
+
+
+def test_a_generator_that_does_not_say_how_sure_it_is(asked):
+    Project(asked).build()
+    with pytest.raises(DataError, match="does not say how sure it is"):
+        Project(asked).calibrate_confidence("base")
+
+
+@pytest.mark.parametrize("given", ["{ bass = 0.5 }", "{ base = 1.5 }", '{ base = "high" }'])
+def test_a_confidence_that_is_none_is_refused(asked, given):
+    toml = asked / "graft.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace("[generation]", f"[generation]\nmin_confidence = {given}"), encoding="utf-8")  # fmt: skip
+    with pytest.raises(ConfigError, match="min_confidence"):
         Project(asked).calibrate()

@@ -255,6 +255,34 @@ def test_a_stream_yields_its_deltas_then_the_generation():
     assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
 
 
+def test_how_likely_the_tokens_were_is_asked_for_and_averaged():
+    def told(*values):
+        return {"logprobs": {"content": [{"token": "x", "logprob": value} for value in values]}}
+
+    whole = completion()
+    body = json.loads(whole.content)
+    body["choices"][0] |= told(-0.1, -0.3)
+    served = Served(httpx.Response(200, json=body))
+    [made] = served.generator(logprobs=True).generate([ASK], max_tokens=9)
+    assert made.logprob == pytest.approx(-0.2)
+    assert json.loads(served.requests[0].content)["logprobs"] is True
+    first, second = delta("25 "), delta("days")
+    first["choices"][0] |= told(-0.5)
+    second["choices"][0] |= told(-0.1)
+    streamed = Served(events(first, second, delta(finish="stop"), "[DONE]")).generator(logprobs=True)
+    assert list(streamed.stream(ASK, max_tokens=9))[-1].logprob == pytest.approx(-0.3)
+
+
+@pytest.mark.parametrize("told", [None, {}, {"content": None}, {"content": [None, {"token": "x"}]}])
+def test_an_endpoint_that_does_not_tell_leaves_it_unknown(told):
+    body = json.loads(completion().content)
+    body["choices"][0]["logprobs"] = told
+    served = Served(httpx.Response(200, json=body))
+    [made] = served.generator().generate([ASK], max_tokens=9)
+    assert made.logprob is None
+    assert "logprobs" not in json.loads(served.requests[0].content)
+
+
 def test_a_stream_without_usage_is_estimated():
     served = Served(events(delta("25 days"), delta(finish="stop"), "[DONE]"))
     generator = served.generator(omit=("stream_options",))

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -189,6 +190,40 @@ def test_a_stream_without_its_generation_is_an_error():
         list(Variant("base", Torn()).stream("How many days?"))
 
 
+class Sure(EchoGenerator):
+    """Says how sure it is: a mean log-probability."""
+
+    def __init__(self, reply, logprob):
+        super().__init__(EchoGenerator.Options(reply=reply))
+        self.logprob = logprob
+
+    def generate(self, prompts, *, max_tokens, temperature=0.0, seed=0):
+        made = super().generate(prompts, max_tokens=max_tokens, temperature=temperature, seed=seed)
+        return [replace(one, logprob=self.logprob) for one in made]
+
+    def stream(self, prompt, *, max_tokens, temperature=0.0, seed=0):
+        for piece in super().stream(prompt, max_tokens=max_tokens, temperature=temperature, seed=seed):
+            yield replace(piece, logprob=self.logprob) if isinstance(piece, Generation) else piece
+
+
+@pytest.mark.parametrize(
+    ("least", "text", "abstained"), [(0.4, "25 days [1]", False), (0.6, "I don't know.", True)]
+)
+def test_an_answer_below_the_confidence_is_withheld(least, text, abstained):
+    rag = Variant("rag", Sure("25 days [1]", math.log(0.5)), search=searching(LEAVE), min_confidence=least)
+    answer = rag.answer("How many days?")
+    assert (answer.text, answer.abstained, answer.confidence) == (text, abstained, pytest.approx(0.5))
+    assert [citation.number for citation in answer.citations] == ([] if abstained else [1])
+    *pieces, last = rag.stream("How many days?")
+    assert ("".join(pieces), untimed(last)) == (text, untimed(answer))
+    assert len(pieces) == 1  # nothing is said before it is known whether it will be
+
+
+def test_a_generator_that_does_not_tell_is_never_withheld():
+    answer = Variant("base", echo("25 days"), min_confidence=0.99).answer("How many days?")
+    assert (answer.text, answer.confidence) == ("25 days", None)
+
+
 def test_timings_of_a_batch_are_shares_of_its_time():
     class Timed(EchoGenerator):
         def generate(self, prompts, *, max_tokens, temperature=0.0, seed=0):
@@ -207,8 +242,9 @@ def test_the_fingerprint_covers_all_that_decides_an_answer():
         replace(one, name="hybrid"), replace(one, generator=echo("x")), replace(one, instructions="Be brief."),
         replace(one, max_tokens=5), replace(one, temperature=0.5), replace(one, seed=1), replace(one, min_score=0.2),
         replace(one, prompt_budget=100), replace(one, fingerprint_parts=["index", "x"]),
+        replace(one, min_confidence=0.5),
     ]  # fmt: skip
-    assert len({variant.fingerprint for variant in [one, *others]}) == 10
+    assert len({variant.fingerprint for variant in [one, *others]}) == 11
     assert replace(one).fingerprint == one.fingerprint
 
 

@@ -35,7 +35,8 @@ class OpenAIGenerator:
         key; empty for none, and it may be unset on loopback. `timeout`: seconds without a byte. `max_retries`: after
         the first try. `concurrency`: requests in flight in a batch. `budget`: the most USD that this process may spend
         here; needs `input_price` and `output_price`, USD per 1M tokens. `context_length`: tokens that the model reads,
-        prompt and answer, so that passages which would not fit are left out; 0 for no known limit. `omit`: request
+        prompt and answer, so that passages which would not fit are left out; 0 for no known limit. `logprobs`: ask how
+        likely each token was, which [generation] min_confidence needs; not every endpoint tells. `omit`: request
         fields to leave out for models that refuse them, e.g. ["temperature", "seed", "max_tokens"]. `extra`: fields to
         add.
         """
@@ -50,6 +51,7 @@ class OpenAIGenerator:
         input_price: float | None = None
         output_price: float | None = None
         context_length: int = 0
+        logprobs: bool = False
         omit: tuple[str, ...] = ()
         extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,8 +70,9 @@ class OpenAIGenerator:
         )  # fmt: skip
         self._kept: dict[str, Generation] = {}
         request = json.dumps(
-            {"extra": dict(options.extra), "omit": options.omit}, sort_keys=True, default=str
-        )
+            {"extra": dict(options.extra), "omit": options.omit} | ({"logprobs": True} if options.logprobs else {}),
+            sort_keys=True, default=str,
+        )  # fmt: skip
         self.fingerprint = content_hash("openai", "1", self._endpoint.base_url, options.model, request)
 
     @property
@@ -143,6 +146,7 @@ class OpenAIGenerator:
         if "stream_options" not in self._options.omit:
             body["stream_options"] = {"include_usage": True}
         text, finish, usage, first = "", None, None, None
+        likely: list[float] = []
         started = time.perf_counter()
         with self._wallet.purse(self.count_tokens(prompt), max_tokens) as pay:
             try:
@@ -150,6 +154,7 @@ class OpenAIGenerator:
                     for event in events:
                         usage = event.get("usage") or usage
                         finish = _choice(event).get("finish_reason") or finish
+                        likely += _logprobs(event)
                         delta = (_choice(event).get("delta") or {}).get("content")
                         if delta:
                             first = first or time.perf_counter()
@@ -164,7 +169,7 @@ class OpenAIGenerator:
             )
         ended = time.perf_counter()
         timings = {"prefill": (first or ended) - started, "decode": ended - (first or ended)}
-        yield Generation(text, self._usage(usage, prompt, text), finish, timings)
+        yield Generation(text, self._usage(usage, prompt, text), finish, timings, _mean(likely))
 
     def _ask(self, body: Mapping[str, Any], prompt: Sequence[Message], max_tokens: int) -> Generation:
         kept = self._kept.pop(_name(body), None)
@@ -182,7 +187,8 @@ class OpenAIGenerator:
             pay(used)
         # One request: where the prefill ends cannot be seen from outside.
         timings = {"generate": time.perf_counter() - started}
-        return Generation(text, used, _choice(reply).get("finish_reason") or "stop", timings)
+        finish = _choice(reply).get("finish_reason") or "stop"
+        return Generation(text, used, finish, timings, _mean(_logprobs(reply)))
 
     def _body(
         self, prompt: Sequence[Message], max_tokens: int, temperature: float, seed: int
@@ -193,6 +199,7 @@ class OpenAIGenerator:
             "max_tokens": max_tokens,
             "temperature": temperature,
             "seed": seed,
+            **({"logprobs": True} if self._options.logprobs else {}),
         }
         kept = {key: value for key, value in body.items() if key not in self._options.omit}
         return {**kept, **self._options.extra}
@@ -254,6 +261,19 @@ def _choice(reply: Mapping[str, Any]) -> dict[str, Any]:
     choices = reply.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else {}
     return first if isinstance(first, dict) else {}
+
+
+def _logprobs(reply: Mapping[str, Any]) -> list[float]:
+    """Return the log-probabilities of the tokens in a reply or an event; none where the endpoint does not tell."""
+    told = _choice(reply).get("logprobs")
+    content = told.get("content") if isinstance(told, dict) else None
+    tokens = content if isinstance(content, list) else []
+    found = [token.get("logprob") for token in tokens if isinstance(token, dict)]
+    return [float(one) for one in found if isinstance(one, int | float)]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _name(body: Mapping[str, Any]) -> str:

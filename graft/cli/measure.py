@@ -88,11 +88,22 @@ def optimize(
 @reported
 def calibrate(
     folder: Folder = HERE,
+    variant: Annotated[
+        str | None, typer.Option(help="Instead: from which confidence on this variant should answer.")
+    ] = None,
     target: Annotated[float, typer.Option(help="The share of answerable questions to keep.")] = 0.95,
     as_json: AsJson = False,
 ) -> None:
-    """Find the least cosine worth answering for on development questions; judge it on the held-out ones."""
-    show_result(open_project(folder).calibrate(target), lambda found: found.text, as_json)
+    """Find when to decline (the least cosine, or confidence) on development questions; judge it on the held-out ones."""
+    project = open_project(folder)
+    if variant is None:
+        show_result(project.calibrate(target), lambda found: found.text, as_json)
+        return
+    from graft.console import progress
+
+    with progress() as report:
+        selected = project.calibrate_confidence(variant, progress=report)
+    show_result(selected, lambda found: found.text, as_json)
 
 
 @app.command()

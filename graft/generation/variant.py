@@ -6,6 +6,7 @@ base has neither, rag searches, tuned has an adapter, hybrid has both: compositi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -59,7 +60,8 @@ class Variant:
     """A composed way to answer.
 
     `search` maps queries to what was found, one Retrieved each; `query` a conversation to what to search for. With a search, the model is not asked, and the answer
-    is the contract's "I don't know.", when nothing was found or the best dense cosine is below `min_score`.
+    is the contract's "I don't know.", when nothing was found or the best dense cosine is below `min_score`. An answer whose
+    confidence (`Answer.confidence`) is below `min_confidence` is withheld: "I don't know." in its place.
     `prompt_budget` is the most tokens a prompt may have; passages that do not fit are left out and counted in
     `Answer.trimmed_passages`. `price` maps usage and seconds by stage to USD. `is_abstention` reads a text.
     `fingerprint_parts` name all that decides an answer and that the variant cannot see: prompt, index, settings.
@@ -74,6 +76,7 @@ class Variant:
     temperature: float = field(default=0.0, kw_only=True)
     seed: int = field(default=0, kw_only=True)
     min_score: float | None = field(default=None, kw_only=True)
+    min_confidence: float = field(default=0.0, kw_only=True)
     prompt_budget: int | None = field(default=None, kw_only=True)
     price: Callable[[Usage, Mapping[str, float]], float | None] | None = field(default=None, kw_only=True)
     is_abstention: Callable[[str], bool] = field(default=grounding.abstains, kw_only=True)
@@ -81,7 +84,10 @@ class Variant:
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
-        decoding = (self.max_tokens, self.temperature, self.seed, self.min_score, self.prompt_budget)
+        decoding: tuple[object, ...] = (
+            self.max_tokens, self.temperature, self.seed, self.min_score, self.prompt_budget,
+            *((self.min_confidence,) if self.min_confidence else ()),
+        )  # fmt: skip
         self.fingerprint = content_hash(
             self.name, self.generator.fingerprint, prompts.fingerprint(self.instructions), repr(decoding),
             *(() if self.search is None else (_KEEPS,)), *self.fingerprint_parts,
@@ -116,8 +122,8 @@ class Variant:
     def stream(self, question: str | Sequence[Message]) -> Iterator[str | Answer]:
         """Yield the answer's text in pieces, then the Answer whose text is their concatenation.
 
-        A piece is held back while it may still turn out to be a citation that points nowhere. Closing the iterator
-        stops the generator.
+        A piece is held back while it may still turn out to be a citation that points nowhere, and all of it where
+        `min_confidence` may yet withhold it: what was said cannot be unsaid. Closing the iterator stops the generator.
         """
         started = time.perf_counter()
         [case] = self._prepare([_conversation(question)])
@@ -134,6 +140,8 @@ class Variant:
                         generation = replace(piece, text=raw)
                         break
                     raw += piece
+                    if self.min_confidence:
+                        continue
                     sure = grounding.settled(raw, case.context)
                     if len(sure) > len(shown):
                         yield sure[len(shown) :]
@@ -200,6 +208,9 @@ class Variant:
         return prompts.build(question, context, self.instructions)
 
     def _finish(self, case: _Case, generation: Generation, total: float) -> Answer:
+        confidence = None if generation.logprob is None else math.exp(generation.logprob)
+        if confidence is not None and confidence < self.min_confidence:
+            generation = replace(generation, text=prompts.ABSTENTION)
         text, citations, dropped = grounding.resolve_citations(generation.text, case.context, case.question)
         timings = {**case.timings, **generation.timings, "total": total}
         usage = case.usage + generation.usage
@@ -218,6 +229,7 @@ class Variant:
             cost=None if self.price is None else self.price(usage, timings),
             fingerprint=self.fingerprint,
             ranking=case.ranking,
+            confidence=confidence,
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from graft import plugins
 from graft.decision.cost import PriceTable, load_prices
 from graft.decision.pricing import MachinePricing, TokenPricing
+from graft.decision.utility import Values
 from graft.errors import ConfigError, NotBuilt, UnknownName
 from graft.evaluation.abstention import is_abstention
 from graft.generation import prompts
@@ -88,6 +89,12 @@ class Parts:
             self._gold = (now, GoldEvidence(now.store))
         return self._gold[1]
 
+    @property
+    def values(self) -> Values:
+        """What answers are worth to the user."""
+        decision = self.config.decision
+        return Values(decision.right, decision.wrong, decision.abstain, decision.format)
+
     @cached_property
     def prices(self) -> PriceTable:
         """The dated price table, with the project's own prices laid over it."""
@@ -137,6 +144,7 @@ class Parts:
             temperature=generation.temperature,
             seed=self.config.project.seed,
             min_score=self.config.retrieval.min_score or None,
+            min_confidence=generation.min_confidence.get(name, 0.0),
             prompt_budget=window - generation.max_tokens if window else None,
             price=self.pricing(name),
             is_abstention=is_abstention,

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from graft.decision.compare import column
 from graft.decision.resampling import Floats
 from graft.decision.turns import Change, changes
-from graft.decision.utility import Values, utilities
+from graft.decision.utility import utilities
 from graft.errors import UnknownName
 from graft.evaluation.metrics import metric_card, metric_names, score
 from graft.evaluation.run import run
 from graft.protocols import Progress
-from graft.types import Question, Value
+from graft.types import Question
 from graft.verbs.comparing.competitors import run_key
 from graft.wiring.parts import ADAPTED, Parts
 
@@ -46,19 +47,13 @@ def columns(
     size = parts.config.evaluation.batch_size
     rows = run(answerer, questions, folder, batch_size=size, latency_questions=0, progress=progress)
     scores = score(questions, rows, evidence_text=parts.gold.text)
-    found = {metric: _column(values) for metric, values in scores.items()}
-    decision = parts.config.decision
-    values = Values(decision.right, decision.wrong, decision.abstain, decision.format)
+    found = {metric: column(values) for metric, values in scores.items()}
     answerable = np.array([question.answerable for question in questions])
     formats = np.where(answerable, found["format"], np.nan)
     outcome = found["truthfulness"]
-    worth = utilities(outcome, formats, values)
+    worth = utilities(outcome, formats, parts.values)
     found[UTILITY] = np.where(np.isnan(outcome), np.nan, worth)
     return found
-
-
-def _column(values: Sequence[Value]) -> Floats:
-    return np.array([np.nan if one.value is None else one.value for one in values], dtype=np.float64)
 
 
 def turn_changes(
