@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from recipes.nano import things, words
 from recipes.nano.layouts import Fact, faq, listing, mail, prose, records, revised, table
-from recipes.nano.relations import Kind, Relation, Split, catalogue, open_relation, vary
+from recipes.nano.relations import Kind, Relation, Split, catalogue, open_relation, strange_relation, vary
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,8 @@ def make_world(
             fresh = [
                 open_relation(rng, split) for _ in range(rng.randint(0, most) if own else rng.randint(2, 6))
             ]
+            if split == "train" and rng.random() < 0.3:
+                fresh += [strange_relation(rng) for _ in range(rng.randint(1, 2))]
             pool[kind.name] = list({r.noun: r for r in [*own, *fresh]}.values())
         relations = pool[kind.name]
         count = max(1, round(facts_each * rng.uniform(0.6, 1.4)))

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from graft import types
 from graft.generation import prompts
 from graft.types import Context, Message
+from recipes.nano import words
 from recipes.nano.documents import Passage, World, make_world
 from recipes.nano.forms import Form, Reply, draw_system, plain
 from recipes.nano.layouts import Fact, fill
 from recipes.nano.relations import Relation, Split
+from recipes.nano.wordings import STRANGE_ASKED
 
 OPENERS = ("",) * 20 + (
     "Please tell me: ",
@@ -27,6 +29,7 @@ OPENERS = ("",) * 20 + (
 )
 FOLLOW_SAME = ("And the {n}?", "What about the {n}?", "And its {n}?", "Also the {n}, please.")
 FOLLOW_RIVAL = ("And {e}?", "What about {e}?", "And for {e}?", "The same for {e}, please.")
+STRANGE_SHARE = 0.12  # of questions: round a word that nobody knows (wordings.STRANGE_ASKED)
 REVERSE = {
     "train": ("Which {k} has the {n} {v}?", "Whose {n} is {v}?", "{v} is the {n} of which {k}?", "Find the {k} with the {n} {v}.", "Which {k} is listed with {n} {v}?",
               "To which {k} does the {n} {v} belong?", "Name the {k} whose {n} is {v}."),
@@ -99,10 +102,21 @@ def turns(
         ):
             yield _reverse(rng, fact, split, form)
             continue
-        question = fill(rng.choice(fact.relation.asked), fact.entity, "")
+        asked = fact.relation.asked
+        if split == "train" and rng.random() < STRANGE_SHARE and _only_of_type(world, fact):
+            asked = STRANGE_ASKED[fact.relation.value]
+        question = fill(rng.choice(asked).replace("{w}", words.invented(rng, 1, 2)), fact.entity, "")
         yield _turn(_word_question(rng, question), fact, form)
         if split == "train" and rng.random() < 0.07:
             yield from _follow_up(rng, world, fact, form)
+
+
+def _only_of_type(world: World, fact: Fact) -> bool:
+    """Whether a question word tells which of a thing's values is meant, whatever else the question says."""
+    kind = {"year": "date", "venue": "city", "organisation": "person"}
+    own = kind.get(fact.relation.value, fact.relation.value)
+    alike = [f for f in world.facts if f.entity == fact.entity and kind.get(f.relation.value, f.relation.value) == own]
+    return len(alike) == 1 and fact.relation.value in STRANGE_ASKED
 
 
 def _turn(question: str, fact: Fact, form: Form) -> Turn:

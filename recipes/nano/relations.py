@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from recipes.nano import words
-from recipes.nano.wordings import composed
+from recipes.nano.wordings import STRANGE_ASKED, STRANGE_SAID, composed
 
 Split = Literal["train", "dev", "test"]
 FILES = {
@@ -108,6 +108,15 @@ def open_relation(rng: random.Random, split: Split) -> Relation:
     said = tuple(s.replace("{n}", noun) for s in OPEN_SAID[held])
     asked = tuple(q.replace("{n}", noun) for q in OPEN_ASKED[held])
     return vary(rng, Relation(noun, value, said, asked), split, share=1.0)
+
+
+def strange_relation(rng: random.Random) -> Relation:
+    """An attribute round an invented word, the same in what is told and asked: matching a word that was never met."""
+    value = rng.choice(list(STRANGE_SAID))
+    word = words.invented(rng, 1, 2)
+    said = tuple(s.replace("{w}", word) for s in STRANGE_SAID[value])
+    asked = tuple(q.replace("{w}", word) for q in STRANGE_ASKED[value])
+    return Relation(word, value, said, asked)
 
 
 def vary(rng: random.Random, relation: Relation, split: Split, share: float) -> Relation:
