@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from graft.evaluation.abstention import is_abstention
+from graft.evaluation.exact import exactly_right
 from graft.evaluation.groundedness import Weights
 from graft.evaluation.judge import Verdict
 from graft.evaluation.text import content
@@ -51,10 +52,18 @@ class Case:
         return content(self.row.answer.text) if self.row.answer is not None and not self.failed else ""
 
     @property
+    def exact(self) -> bool | None:
+        """Whether the answer is a reference as it stands, where only that counts (labels, records); None for prose."""
+        answer, label = self.row.answer, self.question.match == "exact"
+        return exactly_right("" if answer is None else answer.text, self.question.answers, label=label)
+
+    @property
     def abstained(self) -> bool:
-        """Whether the answer declines, by its own flag or by its words. A failed row did not."""
+        """Whether the answer declines, by its own flag or by its words. A failed row did not, and neither did one that
+        gives the very label that is wanted, though it be "unknown"."""
         answer = self.row.answer
-        return not self.failed and answer is not None and (answer.abstained or is_abstention(answer.text))
+        declined = answer is not None and (answer.abstained or is_abstention(answer.text))
+        return declined and not self.failed and not (self.question.answerable and self.exact)
 
 
 Function = Callable[[Case], Value]

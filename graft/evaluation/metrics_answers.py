@@ -15,8 +15,9 @@ from typing import Any
 from graft.evaluation.cards import Case, MetricCard
 from graft.evaluation.correctness import RIGHT, exact_match, token_f1
 from graft.evaluation.correctness import correctness as score_correctness
+from graft.evaluation.exact import leaves, record_f1
 from graft.evaluation.longform import ContentScores, content_scores
-from graft.evaluation.text import strip_citations
+from graft.evaluation.text import content, strip_citations
 from graft.types import Value
 
 NOT_ANSWERABLE = Value(None, "the question is not answerable")
@@ -39,6 +40,8 @@ def correctness(case: Case) -> Value:
         return null
     if case.failed or case.abstained:
         return Value(0.0)
+    if case.exact is not None:
+        return Value(float(case.exact))
     return Value(score_correctness(case.said, case.question.answers))
 
 
@@ -53,15 +56,22 @@ def em(case: Case) -> Value:
     null = _gradable(case)
     if null is not None:
         return null
-    return Value(0.0 if case.failed or case.abstained else exact_match(case.said, case.question.answers))
+    if case.failed or case.abstained:
+        return Value(0.0)
+    if case.exact is not None:
+        return Value(float(case.exact))
+    return Value(exact_match(case.said, case.question.answers))
 
 
 def f1(case: Case) -> Value:
-    """Return the best token-F1 with a reference; an abstention and a failure are 0."""
+    """Return the best token-F1 with a reference, of the leaves where it is a record; an abstention and a failure are 0."""
     null = _gradable(case)
     if null is not None:
         return null
-    return Value(0.0 if case.failed or case.abstained else token_f1(case.said, case.question.answers))
+    if case.failed or case.abstained or case.row.answer is None:
+        return Value(0.0)
+    slots = record_f1(case.row.answer.text, case.question.answers)
+    return Value(token_f1(case.said, case.question.answers) if slots is None else slots)
 
 
 def _content(part: Callable[[ContentScores], float]) -> Callable[[Case], Value]:
@@ -73,7 +83,9 @@ def _content(part: Callable[[ContentScores], float]) -> Callable[[Case], Value]:
             return null
         if case.failed or case.abstained:
             return Value(0.0)
-        return Value(part(content_scores(case.said, case.question.answers, case.weights)))
+        # The values of a record, as `said` has those of the answer.
+        golds = [gold if leaves(gold) is None else content(gold) for gold in case.question.answers]
+        return Value(part(content_scores(case.said, golds, case.weights)))
 
     return metric
 
@@ -172,8 +184,9 @@ CARDS = (
     ),
     MetricCard(
         "correctness",
-        "best over references: number match, or yes/no match, or ½ word recall + ½ number recall; declined = 0", "higher", "0–1", "B",
-        "How right the answer is, without a judge. Measured numbers agree within 1 %, plain whole numbers exactly. Agrees "
+        "best over references: number match, or yes/no match, or ½ word recall + ½ number recall; a record or a label: 1 when it is the same; declined = 0", "higher", "0–1", "B",
+        "How right the answer is, without a judge. Measured numbers agree within 1 %, plain whole numbers exactly. A reference "
+        "that is JSON takes the same fields and values in any order; a question with \"match\": \"exact\" its label and nothing else. Agrees "
         "with human grades at κ .73 (2,400 answers) and ranks systems at ρ .97. Answerable questions only.",
         correctness,
         ("A right answer in other words than the reference's scores low.",
@@ -197,7 +210,8 @@ CARDS = (
     ),
     MetricCard(
         "f1", "2 · |shared words| / (|answer| + |reference|), best reference", "higher", "0–1", "B",
-        "Token F1 as in SQuAD; character bigrams for scripts without spaces. Penalises long answers.",
+        "Token F1 as in SQuAD; character bigrams for scripts without spaces. Penalises long answers. For a reference that is "
+        "JSON the F1 of its fields with their values (slot F1).",
         f1, ("A full sentence around a short right answer scores about .3.",), ("answers",),
     ),
     MetricCard(

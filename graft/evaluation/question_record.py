@@ -25,6 +25,7 @@ KEYS = (
     "stratum",
     "cluster",
     "tags",
+    "match",
 )
 
 
@@ -42,7 +43,10 @@ def parse(line: str, where: str) -> Question:
     name = record.get("id")
     if not isinstance(name, str | int) or isinstance(name, bool) or name == "":
         raise ValueError('"id" is missing; runs are resumed by it, so each question needs its own')
-    answers = _strings(record, "answers")
+    match = record.get("match", "words")
+    if match not in ("words", "exact"):
+        raise ValueError(f'"match" is {match!r}; use "words" or "exact"')
+    answers = _strings(record, "answers", records=True)
     answerable = record.get("answerable", True)
     if not isinstance(answerable, bool):
         raise ValueError(f'"answerable" is {answerable!r}; use true or false')  # noqa: TRY004
@@ -59,6 +63,7 @@ def parse(line: str, where: str) -> Question:
         cluster=cluster,
         tags=_strings(record, "tags"),
         where=where,
+        match=match,
     )
 
 
@@ -69,11 +74,15 @@ def _string(record: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _strings(record: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return a list of strings; a number in it is taken as it is written."""
+def _strings(record: Mapping[str, Any], key: str, *, records: bool = False) -> tuple[str, ...]:
+    """Return a list of strings; a number in it is taken as it is written, and so is an object where `records` may stand."""
     value = record.get(key) or []
+    written = (int, float, dict) if records else (int, float)
     plain = [
-        str(item) if isinstance(item, int | float) and not isinstance(item, bool) else item for item in value
+        json.dumps(item, ensure_ascii=False)
+        if isinstance(item, written) and not isinstance(item, bool)
+        else item
+        for item in value
     ]
     if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in plain):
         raise ValueError(f'"{key}" must be a list of strings that are not empty')

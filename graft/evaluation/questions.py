@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from graft.errors import DataError, nearest
+from graft.evaluation.exact import are_labels
 from graft.evaluation.question_record import parse
 from graft.records import to_dict
 from graft.types import Question, content_hash
@@ -43,8 +44,8 @@ class Finding:
 def read_questions(path: Path) -> tuple[Question, ...]:
     """Return the questions of a JSONL or JSONL.gz file, in file order.
 
-    A line is `{"id", "question" | "messages", "answers", "answerable", "evidence"?, "relevant"?, "format"?, "stratum"?,
-    "cluster"?, "tags"?}`; other keys are ignored. `relevant` (document ids) is evidence without spans. A question without
+    A line is `{"id", "question" | "messages", "answers", "answerable", "evidence"?, "relevant"?, "match"?, "format"?,
+    "stratum"?, "cluster"?, "tags"?}`; other keys are ignored. `relevant` (document ids) is evidence without spans. A question without
     a cluster belongs to its first evidence document's, or is its own. Raises DataError with file:line for each problem
     (at most 20); a format contract that does not compile is one.
     """
@@ -85,6 +86,9 @@ def fingerprint(questions: Sequence[Question]) -> str:
     kept = [
         {key: value for key, value in to_dict(question).items() if key != "where"} for question in questions
     ]
+    for item in kept:
+        if item["match"] == "words":  # the default came later: runs that are stored keep their hash
+            del item["match"]
     return content_hash(
         "questions", "1", *(json.dumps(item, sort_keys=True, ensure_ascii=False) for item in kept)
     )
@@ -178,6 +182,10 @@ def _check_counts(questions: Sequence[Question]) -> Iterator[Finding]:
     if synthetic:
         message = f"{synthetic} of {total} questions are synthetic: read them apart; their level is not that of people's questions"
         yield Finding("synthetic", "warning", "", message)
+    golds = [question.answers[0] for question in questions if question.answers and question.match == "words"]
+    if are_labels(golds):
+        message = f'the answers are {len(set(golds))} labels, graded by shared words: give each question "match": "exact"'
+        yield Finding("labels", "warning", "", message)
     yield from _check_duplicates(questions)
 
 
