@@ -9,6 +9,8 @@ import pytest
 from graft.backends.docx_styles import formatted
 from graft.backends.load_docx import DocxLoader
 from graft.backends.load_epub import EpubLoader
+from graft.backends.load_odp import OdpLoader
+from graft.backends.load_ods import OdsLoader
 from graft.backends.load_odt import OdtLoader
 from graft.backends.load_pptx import PptxLoader
 from graft.backends.load_table import pipe_table, spread
@@ -283,6 +285,77 @@ def test_odt_headings_lists_and_tables(tmp_path):
     )
 
 
+ODF = (
+    '<d:document-content xmlns:d="o" xmlns:t="tx" xmlns:b="tb" xmlns:w="dr" xmlns:p="pr" xmlns:y="st">'
+    '<d:automatic-styles><y:style y:name="off"><y:table-properties b:display="false"/></y:style></d:automatic-styles>'
+    "<d:body>{}</d:body></d:document-content>"
+)
+META = '<d:document-meta xmlns:d="o" xmlns:m="me"><d:meta><m:creator>Ann</m:creator><m:creation-date>2024-05-01</m:creation-date></d:meta></d:document-meta>'
+
+
+def odf(path, body):
+    return pack(path, {"content.xml": ODF.format(body), "meta.xml": META})
+
+
+def cell(text="", **more):
+    given = "".join(f' b:{name.replace("_", "-")}="{value}"' for name, value in more.items())
+    return f"<b:table-cell{given}>{f'<t:p>{text}</t:p>' if text else ''}</b:table-cell>"
+
+
+def row(*cells, times=1):
+    return f'<b:table-row b:number-rows-repeated="{times}">{"".join(cells)}</b:table-row>'
+
+
+def test_ods_sheets_repeats_and_merged_cells(tmp_path):
+    rows = (
+        row(
+            cell("Days", number_columns_spanned=2),
+            "<b:covered-table-cell/>",
+            cell(number_columns_repeated=16000),
+        )
+        + row(cell("Ann", number_rows_spanned=2), cell("25"))
+        + row("<b:covered-table-cell/>", cell("30"))
+        + row(cell(number_columns_repeated=16384), times=3)
+        + f"<b:table-row-group>{row(cell('a'), cell('b', number_columns_repeated=2), times=2)}</b:table-row-group>"
+        + row(cell(number_columns_repeated=16384), times=99999)
+    )
+    hidden = f'<b:table b:name="Old" b:style-name="off">{row(cell("secret"))}</b:table>'
+    path = odf(
+        tmp_path / "a.ods", f'<d:spreadsheet><b:table b:name="Leave">{rows}</b:table>{hidden}</d:spreadsheet>'
+    )
+    made = only(OdsLoader(), path)
+    assert made.text == (
+        "## Leave\n\nDays\n\n| Ann | 25 |\n| --- | --- |\n| Ann | 30 |\n\n| a | b | b |\n| --- | --- | --- |\n| a | b | b |\n"
+    )
+    assert made.metadata == {"type": ".ods", "author": "Ann", "created": "2024-05-01", "sheets": ["Leave"]}
+
+
+def test_an_ods_that_repeats_without_end_is_refused(tmp_path):
+    body = f"<d:spreadsheet><b:table>{row(cell('x', number_columns_repeated=9999), times=99999)}</b:table></d:spreadsheet>"
+    with pytest.raises(DataError, match="more than 2000000 cells"):
+        only(OdsLoader(), odf(tmp_path / "a.ods", body))
+
+
+def test_odp_slides_titles_notes_and_furniture(tmp_path):
+    def frame(kind, inner):
+        return f'<w:frame p:class="{kind}"><w:text-box>{inner}</w:text-box></w:frame>'
+
+    first = (
+        frame("outline", "<t:list><t:list-item><t:p>25 days</t:p></t:list-item></t:list>")
+        + frame("title", "<t:p>Annual <t:span>leave</t:span></t:p>")
+        + frame("page-number", "<t:p>1</t:p>")
+        + f"<w:frame><b:table>{row(cell('a'), cell('b'))}{row(cell('1'), cell('2'))}</b:table></w:frame>"
+        + f"<p:notes>{frame('notes', '<t:p>Say hello</t:p>')}{frame('page', '<t:p>x</t:p>')}</p:notes>"
+    )
+    body = f"<d:presentation><w:page>{first}</w:page><w:page><w:g>{frame('', '<t:p>End</t:p>')}</w:g></w:page></d:presentation>"
+    made = only(OdpLoader(), odf(tmp_path / "a.odp", body))
+    slides = [
+        "# Annual leave\n\n- 25 days\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n## Notes\n\nSay hello\n\n",
+        "# Slide 2\n\nEnd\n\n",
+    ]
+    assert (made.title, made.text, made.pages) == ("Annual leave", "".join(slides), (0, len(slides[0])))
+
+
 # --- the suites --------------------------------------------------------------------------------------------------------
 
 
@@ -334,3 +407,21 @@ class TestOdt(Suite):
     @pytest.fixture
     def good_file(self, tmp_path):
         return odt(tmp_path / "a.odt", "<t:p>annual leave</t:p>")
+
+
+class TestOds(Suite):
+    kind, suffix = OdsLoader, ".ods"
+
+    @pytest.fixture
+    def good_file(self, tmp_path):
+        body = f"<d:spreadsheet><b:table>{row(cell('annual leave'))}</b:table></d:spreadsheet>"
+        return odf(tmp_path / "a.ods", body)
+
+
+class TestOdp(Suite):
+    kind, suffix = OdpLoader, ".odp"
+
+    @pytest.fixture
+    def good_file(self, tmp_path):
+        page = "<w:page><w:frame><t:p>annual leave</t:p></w:frame></w:page>"
+        return odf(tmp_path / "a.odp", f"<d:presentation>{page}</d:presentation>")

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from graft.backends.archives import Archive, local, properties
-from graft.backends.load_table import pipe_table
 from graft.backends.load_text import title_from_name
+from graft.backends.sheets import Rows, sheet_blocks
 from graft.errors import DataError
 from graft.types import Document
 
@@ -27,9 +27,6 @@ _RANGE = re.compile(r"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})$")
 _CURRENCY = re.compile(r"[$€£¥]")
 _DECIMALS = re.compile(r"0\.(0+)")
 _MAX_MERGED = 100_000
-_LABEL_LENGTH = 200
-
-Rows = dict[int, dict[int, str]]
 
 
 class XlsxLoader:
@@ -48,11 +45,7 @@ class XlsxLoader:
                 raise archive.broken("it holds no workbook")
             sheets = _sheets(path, archive)
             named = properties(archive)
-        blocks = []
-        for name, rows in sheets:
-            tables = [table for band in _bands(rows) for table in _tables(band)]
-            if tables:
-                blocks += [f"## {name}", *tables]
+        blocks = sheet_blocks(sheets)
         if not blocks:
             raise DataError(f"{path}: its {len(sheets)} sheets hold no values.", "Exclude the file.")
         yield Document(
@@ -172,39 +165,3 @@ def _fill_merged(rows: Rows, merged: Sequence[tuple[int, int, int, int]]) -> Non
                 budget -= 1
                 if budget < 0:
                     return
-
-
-def _bands(rows: Rows) -> Iterator[list[dict[int, str]]]:
-    """Yield the runs of rows without an empty row between them."""
-    band: list[dict[int, str]] = []
-    before = 0
-    for number in sorted(rows):
-        if band and number > before + 1:
-            yield band
-            band = []
-        band.append(rows[number])
-        before = number
-    if band:
-        yield band
-
-
-def _tables(band: Sequence[dict[int, str]]) -> Iterator[str]:
-    """Yield the texts of a run of rows: a pipe table for each group of columns, lines for rows of one cell above it."""
-    used = sorted({column for row in band for column in row})
-    groups: list[list[int]] = []
-    for column in used:
-        if groups and column == groups[-1][-1] + 1:
-            groups[-1].append(column)
-        else:
-            groups.append([column])
-    for columns in groups:
-        rows = [[row.get(column, "") for column in columns] for row in band]
-        rows = [row for row in rows if any(row)]
-        # Above a table, a line with one text in it (perhaps merged over all columns) is its title.
-        while len(columns) > 1 and len(rows) > 1 and len(set(filter(None, rows[0]))) == 1:
-            yield next(filter(None, rows[0]))
-            rows = rows[1:]
-        if len(columns) == 1 and (len(rows) == 1 or any(len(row[0]) > _LABEL_LENGTH for row in rows)):
-            yield from (row[0] for row in rows)
-        elif rows:
-            yield pipe_table(rows)

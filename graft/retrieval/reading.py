@@ -16,13 +16,18 @@ from graft.types import Document
 
 # Parts that tell the zip formats apart.
 _PARTS = {"word/document.xml": ".docx", "ppt/presentation.xml": ".pptx", "xl/workbook.xml": ".xlsx"}
-_MIME = {b"application/epub+zip": ".epub", b"application/vnd.oasis.opendocument.text": ".odt"}
+_MIME = {
+    b"application/epub+zip": ".epub",
+    b"application/vnd.oasis.opendocument.text": ".odt",
+    b"application/vnd.oasis.opendocument.spreadsheet": ".ods",
+    b"application/vnd.oasis.opendocument.presentation": ".odp",
+}
 _NO_DOCUMENTS = {
     b"\x89PNG\r\n": "a PNG picture", b"\xff\xd8\xff": "a JPEG picture", b"GIF8": "a GIF picture", b"\x7fELF": "a program",
     b"MZ\x90\x00": "a program", b"Rar!": "a RAR archive", b"7z\xbc\xaf": "a 7-Zip archive", b"SQLite format 3": "a database",
 }  # fmt: skip
 # A page saved under the name of an Office file is common: reports "exported to Word" or "to Excel".
-_NOT_TEXT = frozenset({".docx", ".pptx", ".xlsx", ".epub", ".odt", ".pdf", ".rtf"})
+_NOT_TEXT = frozenset({".docx", ".pptx", ".xlsx", ".epub", ".odt", ".ods", ".odp", ".pdf", ".rtf"})
 _HEAD = 4096
 
 
