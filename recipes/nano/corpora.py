@@ -156,11 +156,12 @@ def _measured(data: Path, text: str) -> bool:
 @cache
 def paragraphs(data: Path) -> list[tuple[str, str]]:
     """(title, text) of real passages of 250 to 1,100 characters to make cloze questions from: the passages of the
-    reading sets' train questions, the hotpot contexts, the train papers, and prose of every kind."""
+    reading sets' train questions and the hotpot contexts, four times each; the train papers; and prose of every kind."""
     found = [(r.title, r.text) for r in readings(data) if len(r.text) > 250]
     hotpot = _corpus(data, "hotpotqa")
     ids = {d for row in rows(data / "hotpotqa" / "queries-train.jsonl.gz") for d in row["context_ids"]}
     found += [(hotpot[d]["title"], hotpot[d]["text"]) for d in sorted(ids)]
+    found *= 4  # encyclopaedic text asks better questions than tales and papers
     covid = _corpus(data, "covid-qa")
     blocks = [
         (covid[d]["title"], covid[d]["text"])

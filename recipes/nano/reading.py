@@ -49,7 +49,7 @@ def cloze_chat(rng: random.Random, pool: Sequence[Titled], budget: int) -> Chat:
     pick = [pool[start + i] if near else rng.choice(pool) for i in range(10)]
     shown: list[Titled] = [pick[0]]
     for titled in pick[1:8]:
-        if sum(len(t[1]) for t in shown) + len(titled[1]) < budget * 0.55 and titled not in shown:
+        if sum(len(t[1]) for t in shown) + len(titled[1]) < budget * 0.66 and titled not in shown:
             shown.append(titled)
     if rng.random() < 0.3:
         shown = shown[:1]
@@ -67,13 +67,14 @@ def _ask_about(
 ) -> Chat:
     system, form = draw_system(rng, unstyled=0.8)
     asked: list[Turn] = []
-    for (_, text), place in zip(shown, places, strict=True):
-        made = clozes(rng, text, max(2, budget // 90 // len(shown)))
+    for (title, text), place in zip(shown, places, strict=True):
+        made = clozes(rng, text, max(2, budget // 90 // len(shown)), title)
         asked += [_turn(c.question, c.answer, place, form) for c in made]
     told = " ".join(text for _, text in shown)
     unknown = rng.choice((0.0, 0.15, 0.25)) if hidden else 0.0
     for _ in range(round(len(asked) * unknown)):
-        made = clozes(rng, rng.choice(hidden)[1], 1)
+        away = rng.choice(hidden)
+        made = clozes(rng, away[1], 1, away[0])
         asked += [_turn(c.question, None, None, form) for c in made if c.answer not in told]
     rng.shuffle(asked)
     return to_chat(system, passages, asked), asked
@@ -101,7 +102,7 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
     asked: list[Turn] = []
     for r in asked_of:
         place = where.get((r.title, r.text))
-        extra_turns = [(c.question, c.answer) for c in clozes(rng, r.text, 10)] if place is not None else []
+        extra_turns = [(c.question, c.answer) for c in clozes(rng, r.text, 10, r.title)] if place is not None else []
         own = rng.sample(r.asked, min(len(r.asked), 12 if place is not None else 3))
         for question, answer in [*own, *extra_turns]:
             told = place is not None and answer is not None
