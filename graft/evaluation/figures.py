@@ -26,9 +26,9 @@ _MONTH = (
     r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
 )
 _DATE = (
-    rf"\b(?P<day1>\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?(?P<month1>{_MONTH})(?:,?\s(?P<year1>\d{{4}})\b)?"
-    rf"|\b(?P<month2>{_MONTH})\s(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s(?P<year2>\d{{4}})\b)?"
-    rf"|\b(?P<month3>{_MONTH}),?\s(?P<year3>\d{{4}})\b"
+    rf"\b(?P<day1>\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?(?P<month1>{_MONTH})(?:\s?,?\s(?P<year1>\d{{4}})\b)?"
+    rf"|\b(?P<month2>{_MONTH})\s(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?\b(?:\s?,?\s(?P<year2>\d{{4}})\b)?"
+    rf"|\b(?P<month3>{_MONTH})\s?,?\s(?P<year3>\d{{4}})\b"
     r"|(?<![\w.])(?P<year4>\d{4})-(?P<month4>\d{2})-(?P<day4>\d{2})\b"
 )
 _TIME = (
@@ -71,7 +71,13 @@ class Number:
 @lru_cache(1 << 14)
 def numbers(text: str) -> tuple[Number, ...]:
     """Return the figures of a text in order. Digits inside a word ("Q3", "X2") are none."""
-    return tuple(_number(match) for match in _FIGURE.finditer(text))
+    return tuple(number for _, number in figures(text))
+
+
+@lru_cache(1 << 14)
+def figures(text: str) -> tuple[tuple[str, Number], ...]:
+    """Return the figures of a text in order, each with the words that state it."""
+    return tuple((match.group().strip(), _number(match)) for match in _FIGURE.finditer(text))
 
 
 def without_numbers(text: str) -> str:

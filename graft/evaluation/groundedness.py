@@ -1,8 +1,8 @@
 """How far a text supports what an answer claims, by shared words alone: tier 0, a screen.
 
 Near-extractive answers: ROC AUC .84 against people (714 sentences, QAGS-CNNDM). Freely worded ones: .59, near useless
-(239, QAGS-XSum). So its figures find rows to read; they are no hallucination rate. Numbers, entities and negation are
-not judged. Knows nothing of questions, rows or where the evidence comes from.
+(239, QAGS-XSum). So its figures find rows to read; they are no hallucination rate. Numbers, names and negation weigh no
+more than other words here; flags.py looks at them apart. Knows nothing of questions, rows or where the evidence comes from.
 """
 
 from __future__ import annotations

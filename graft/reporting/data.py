@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graft.reporting import shown
+from graft.reporting.notes import notes
 from graft.types import Comparison, Passage, Question, Recommendation, Row, Value
 
 Scores = Mapping[str, Mapping[str, Sequence[Value]]]
@@ -24,6 +25,7 @@ _METRICS = (
     "f1",
     "format",
     "recall@5",
+    "context_recall",
     "ctx_grounded",
     "evid_grounded",
     "citation_correct",
@@ -84,6 +86,7 @@ def browser_data(
             {
                 "o": became[name][at],
                 **_answer(row, passages, most),
+                "k": notes(questions[at], row),
                 "s": _values(scores.get(name, {}), metrics, at),
             }
             for at, row in enumerate(rows[name])

@@ -21,6 +21,7 @@ from graft.evaluation.metrics_answers import keeps_format
 from graft.evaluation.run import run
 from graft.protocols import Progress
 from graft.records import to_dict
+from graft.reporting.notes import notes
 from graft.settings import VARIANTS
 from graft.tuning.drafts import HouseForm, draft, learn_form, wording
 from graft.tuning.examples import read_examples
@@ -174,6 +175,7 @@ def _proposals(
 ) -> tuple[tuple[Proposal, ...], dict[str, int]]:
     """Return a proposal for each failure, and how many were left out for which reason."""
     asked = {question.id: question for question in questions}
+    answered = {row.question: row for row in rows}
     said = {row.question: row.answer.text if row.answer else f"({row.status})" for row in rows}
     forbidden = _forbidden(parts, [asked[name] for ids in failures.values() for name in ids])
     path = parts.root / parts.config.tuning.examples
@@ -190,9 +192,11 @@ def _proposals(
             common = {"question": question.id, "cause": cause, "variant": variant, "messages": question.messages,
                       "said": said[question.id], "gold": question.answers}  # fmt: skip
             if cause in TRAINABLE:
-                found.append(_example(parts, question, form, examples_near, common))
+                proposal = _example(parts, question, form, examples_near, common)
             else:
-                found.append(_document(question, indexed, common))
+                proposal = _document(question, indexed, common)
+            told = [f"What was answered: {note}." for note in notes(question, answered[question.id])]
+            found.append(replace(proposal, notes=(*proposal.notes, *told)))
     return _once_a_document(found), dict(Counter(forbidden.values()))
 
 
