@@ -36,12 +36,13 @@ def ordered(rows: NDArray[np.int64], scores: NDArray[np.float64], ids: Ids, k: i
     if k is not None and k < len(order):  # of those that are as good as the last one, ids decide
         order = order[: np.searchsorted(-ranked, -ranked[k - 1], side="right")] if k > 0 else order[:0]
         ranked = scores[order]
-    equal = np.flatnonzero(ranked[1:] == ranked[:-1])
-    if len(equal):
-        places = np.union1d(equal, equal + 1)
-        tied = order[places]
-        names = ids(rows[tied])
-        by = sorted(range(len(tied)), key=lambda at: (-scores[tied[at]], names[at]))
-        order[places] = tied[by]
+    equal = ranked[1:] == ranked[:-1]
+    if equal.any():
+        among = np.zeros(len(order), dtype=bool)
+        among[1:] |= equal
+        among[:-1] |= equal
+        places = np.flatnonzero(among)
+        keys = zip((-ranked[places]).tolist(), ids(rows[order[places]]), order[places].tolist(), strict=True)
+        order[places] = [at for _, _, at in sorted(keys)]
     order = order[:k]
     return Listed(rows[order], scores[order])

@@ -122,8 +122,8 @@ class _Part:
             hit[rows[np.isin(codes, [tags[name] for name in names])]] = True
             allowed &= hit
         if where.documents is not None:
-            names, codes = self._documents
-            allowed &= np.isin(codes, [names[name] for name in where.documents if name in names])
+            documents, codes = self._documents
+            allowed &= np.isin(codes, [documents[name] for name in where.documents if name in documents])
         return allowed
 
     def tags(self, where: Filter) -> list[list[str]]:
@@ -139,6 +139,17 @@ class _Part:
                 name for name in known if name.startswith(start) and all(one.admits(name[len(start) :]) for one in ranges)
             ])  # fmt: skip
         return found
+
+    def ids(self, rows: Iterable[int]) -> list[str]:
+        """Return the ids of some rows, from Arrow's own memory: its `take` costs 30 µs before the first."""
+        bounds, letters = self._ids
+        return [str(letters[bounds[row] : bounds[row + 1]], "utf-8") for row in rows]
+
+    @cached_property
+    def _ids(self) -> tuple[memoryview, memoryview]:
+        column = self.table.column("id").chunk(0)
+        _, bounds, letters = column.buffers()
+        return memoryview(bounds).cast("i")[column.offset :], memoryview(letters)
 
     @cached_property
     def _tags(self) -> tuple[dict[str, int], NDArray[np.int32], NDArray[np.int64]]:
@@ -188,6 +199,13 @@ class ChunkRows:
         """Return the tags that satisfy each rule of a filter on metadata, rule by rule."""
         rules = zip(*(part.tags(where) for part in self.parts), strict=True)
         return [sorted({name for names in rule for name in names}) for rule in rules]
+
+    def ids(self, rows: Rows) -> list[str]:
+        """Return the ids of some rows."""
+        if len(self.parts) == 1:
+            return self.parts[0].ids(rows.tolist())
+        place = [(row, bisect.bisect_right(self.starts, row) - 1) for row in rows.tolist()]
+        return [self.parts[part].ids((row - self.starts[part],))[0] for row, part in place]
 
     def column(self, name: str, rows: Rows) -> list[Any]:
         """Return one column of some rows."""

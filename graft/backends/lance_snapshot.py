@@ -196,7 +196,7 @@ class Snapshot:
 
     def ids(self, rows: NDArray[np.int64]) -> list[str]:
         """See `graft.protocols.Reading`."""
-        return self.chunks.column("id", rows)
+        return self.chunks.ids(rows)
 
     def ordered(self, documents: Sequence[str] | None) -> list[Chunk]:
         """Return the chunks of the documents (all when None), by document then start."""
