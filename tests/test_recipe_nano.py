@@ -26,7 +26,7 @@ from recipes.nano.forms import UNKNOWN, Reply, draw_system
 from recipes.nano.model import Nano, Shape
 from recipes.nano.questions import Turn, make_chat, to_chat
 from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, Relation, catalogue
-from recipes.nano.stream import ANSWER, CITING, NOTHING, OPENING
+from recipes.nano.stream import ANSWER, CITING, NOTHING, NOWHERE, OPENING, REFUSING
 from recipes.nano.wordings import ASK_CORES, SAID_CORES
 
 TINY = Shape(vocab=512, hidden=64, layers=2, heads=1, ffn=64, context=256)
@@ -243,6 +243,9 @@ def test_pointers_lead_to_the_value_in_the_cited_passage(sources, words):
     batches = [make(sources)(step, 0.0) for step in range(4)]
     for batch, (at, places) in [(b, point) for b in batches for point in b.points]:
         row, begin = divmod(at, batch.ids.shape[1])
+        if places == NOWHERE:
+            assert batch.role[row, begin] == REFUSING
+            continue
         assert batch.role[row, begin] in (OPENING, CITING)
         number = {  # of the passage in which a value stands
             at % batch.ids.shape[1]: words.decode([int(batch.ids[row, there])])
@@ -270,8 +273,11 @@ def test_an_answer_points_from_where_its_value_and_its_citation_begin(words):
     def text(at, many=3):
         return words.decode(encoded.ids[at : at + many]).lstrip().lower()
 
-    oslo, citation, tea = encoded.points[:-2], encoded.points[-2], encoded.points[-1]
-    assert len({places for _, places in encoded.points}) == 2
+    found = [point for point in encoded.points if point[1] != NOWHERE]
+    refusing = [at for at, places in encoded.points if places == NOWHERE]
+    assert [encoded.answer[at + 1] for at in refusing] == [REFUSING] * len(refusing) != []
+    oslo, citation, tea = found[:-2], found[-2], found[-1]
+    assert len({places for _, places in found}) == 2
     assert {text(at + 1)[:1] for at, _ in oslo} == {text(oslo[0][1][0])[:1]} == {"o"}
     assert text(citation[0] + 1)[:1] == "2"
     assert citation[1] == oslo[0][1]

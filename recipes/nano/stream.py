@@ -27,6 +27,7 @@ from recipes.nano.tokenizer import END, PAD, SPECIALS
 NOTHING, CONTEXT, ANSWER, OPENING, CITING, REFUSING = range(6)
 
 
+NOWHERE = (0,)  # where to look when the passages do not tell: at the row's first token, so that finding nothing is seen
 Pointers = tuple[tuple[int, tuple[int, ...]], ...]
 
 
@@ -34,8 +35,8 @@ Pointers = tuple[tuple[int, tuple[int, ...]], ...]
 class Batch:
     """`ids` (B, L) and `target` (B, L), the next token of each position; `role` (B, L) is what that token is.
 
-    `points` are (flat position before an answer's value or citation, places in its row where the value stands in the
-    passages); `headings` are (flat position of such a place, the place of its passage's number).
+    `points` are (flat position before an answer's value, citation or refusal, places in its row where the value stands in
+    the passages, or `NOWHERE`); `headings` are (flat position of such a place, the place of its passage's number).
     """
 
     ids: np.ndarray
@@ -131,7 +132,9 @@ def encode_chat(
                     roles[before + 1] = CITING
         elif turn and turn.value is None:
             at = f" {message.content}".find(UNKNOWN)
-            roles |= {len(ids) + i + 1: REFUSING for i in _opening(begins, text.ids, at, space) if at > 0}
+            opening = _opening(begins, text.ids, at, space) if at > 0 else ()
+            points += [(len(ids) + i, NOWHERE) for i in opening]
+            roles |= dict.fromkeys((len(ids) + i + 1 for i in opening), REFUSING)
         first = len(ids) + 1
         ids += [special[f"<|{message.role}|>"], *text.ids, special[END]]
         answer += [0] + [roles.get(first + i, ANSWER) if mine else 0 for i in range(len(text.ids) + 1)]
