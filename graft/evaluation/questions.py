@@ -17,6 +17,7 @@ from typing import Literal
 from graft.errors import DataError, nearest
 from graft.evaluation.exact import are_labels
 from graft.evaluation.question_record import parse
+from graft.evaluation.text import normalise
 from graft.records import to_dict
 from graft.types import Question, content_hash
 
@@ -192,7 +193,7 @@ def _check_counts(questions: Sequence[Question]) -> Iterator[Finding]:
 def _check_duplicates(questions: Sequence[Question]) -> Iterator[Finding]:
     texts: dict[str, str] = {}
     for question in questions:
-        asked = "\n".join(message.content.strip().casefold() for message in question.messages)
+        asked = "\n".join(normalise(message.content) for message in question.messages)
         place = question.where or question.id
         if asked in texts:
             yield Finding("duplicate", "warning", place, f"asks the same as {texts[asked]}: it counts twice")

@@ -36,7 +36,8 @@ _RETRY_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Where documents lie and how they are read. `loaders` is suffix → loader; the rest as for `load_documents`."""
+    """Where documents lie and how they are read. `loaders` is suffix → loader; `apart` are files that are never documents
+    wherever they lie, by their resolved paths; the rest as for `load_documents`."""
 
     cache: ParseCache
     roots: Sequence[Path]
@@ -45,6 +46,7 @@ class Library:
     exclude: Sequence[str] = ()
     base: Path | None = None
     limits: Limits | None = None
+    apart: frozenset[Path] = frozenset()
 
     def look(self, progress: Progress = quiet) -> Catalogue:
         """List all files, read those that changed, and return what there is. Raises DataError for a root that is missing
@@ -52,7 +54,7 @@ class Library:
         scanned = scan(
             self.roots, include=self.include, exclude=self.exclude, base=self.base, suffixes=tuple(self.loaders)
         )  # fmt: skip
-        files = {self.source(found.path): found for found in scanned.files}
+        files = {self.source(found.path): found for found in scanned.files if not self._apart(found.path)}
         known = self.cache.digests()
         entries = self._read(files, known, progress)
         self.cache.remember({}, known.keys() - files.keys())
@@ -83,9 +85,12 @@ class Library:
         """Return a path as documents name it: relative to `base` where it lies below."""
         return source_of(path, self.base)
 
+    def _apart(self, path: Path) -> bool:
+        return any(path.name == one.name for one in self.apart) and path.resolve() in self.apart
+
     def _seen(self, path: Path) -> Found | Problem | None:
         root = next((root for root in self.roots if path.is_relative_to(root)), None)
-        if root is None:
+        if root is None or self._apart(path):
             return None
         return find(path, root, include=self.include, exclude=self.exclude, base=self.base,
                     suffixes=tuple(self.loaders))  # fmt: skip

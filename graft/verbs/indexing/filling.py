@@ -18,6 +18,7 @@ from graft.retrieval.catalogue import Catalogue
 from graft.retrieval.index import IndexReport
 from graft.retrieval.library import Library
 from graft.retrieval.workers import Limits
+from graft.settings import FILE, Config
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
 
@@ -70,6 +71,25 @@ def library(parts: Parts) -> Library:
         exclude=section.exclude,
         base=parts.root,
         limits=Limits(section.parse_seconds, section.parse_memory_mb, section.parse_workers),
+        apart=own_files(parts.config, parts.root),
+    )
+
+
+def own_files(config: Config, root: Path) -> frozenset[Path]:
+    """The files of a project that are not its knowledge, wherever they lie: indexed, its questions would be found by asking
+    them, with their answers."""
+    evaluation = config.evaluation
+    recorded = [one.answers for one in config.variants.values() if one.answers]
+    names = [
+        FILE,
+        config.tuning.examples,
+        evaluation.questions,
+        evaluation.development,
+        evaluation.labels,
+        *recorded,
+    ]
+    return frozenset(
+        (root / name).resolve() for name in [*names, "questions-synthetic.jsonl", "gaps.jsonl", "gaps.md"]
     )
 
 

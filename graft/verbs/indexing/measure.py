@@ -119,7 +119,7 @@ def _questions(parts: Parts, *, held_out: bool) -> tuple[str, list[Question]]:
             f"{path} holds no question with gold evidence.",
             'Give questions "evidence": [{"document": …, "start": …, "end": …}].',
         )
-    return path, asked
+    return path, list(parts.gold.named(asked)[0])
 
 
 def _searched(

@@ -37,9 +37,10 @@ def sets(parts: Parts, *, train: bool = False) -> Sets:
     on as well, half of the documents go to each. Raises DataError when there is nothing to search on or too little,
     LeakError when a held-out question is among what is searched or trained on.
     """
-    asked = development(parts)
+    asked, _ = parts.gold.named(development(parts))
     file = parts.config.evaluation.development
     everything, _ = held_apart(read_questions(parts.root / parts.config.evaluation.questions), asked, file)
+    everything, _ = parts.gold.named(everything)
     known = [(question.id, question.text) for question in everything]
     held = _with_evidence(everything)
     examples = parts.root / parts.config.tuning.examples
