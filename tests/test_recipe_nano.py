@@ -22,7 +22,7 @@ from recipes.nano import circuit, export, plan, run, stream, tokenizer, train
 from recipes.nano.attention import attend
 from recipes.nano.cloze import clozes
 from recipes.nano.documents import Passage
-from recipes.nano.forms import UNKNOWN, Reply, draw_system
+from recipes.nano.forms import UNKNOWN, Reply, announced, draw_system
 from recipes.nano.model import Nano, Shape
 from recipes.nano.questions import Turn, make_chat, to_chat
 from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, Relation, catalogue
@@ -105,7 +105,7 @@ def test_default_answers_copy_from_the_passage_they_cite():
     checked = 0
     for seed in range(40):
         chat, turns = make_chat(random.Random(seed), "train", 3, 3)
-        if chat[0].role != "system" or chat[0].content != prompts.CONTRACT:
+        if chat[0].content != prompts.CONTRACT or not turns[0].learnt:  # a style of its own, announced or not
             continue
         first = next(m.content for m in chat if m.role == "user")
         blocks = first.split("\n\n[")[1:]
@@ -268,7 +268,7 @@ def test_an_answer_points_from_where_its_value_and_its_citation_begin(words):
         Turn("What?", '{"a": "tea"}', "tea", 1),
         Turn("Who?", UNKNOWN, None, None),
     ]
-    encoded = stream.encode_chat(words, to_chat(None, passages, turns), 400, turns)
+    encoded = stream.encode_chat(words, to_chat(None, passages, turns)[0], 400, turns)
 
     def text(at, many=3):
         return words.decode(encoded.ids[at : at + many]).lstrip().lower()
@@ -311,6 +311,16 @@ def test_attention_equals_pytorchs_own_with_gradients():
         assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(got, wanted, strict=True))
 
 
+def test_an_answer_in_a_form_that_nothing_announces_is_not_learnt_from(words):
+    hidden = [s for s in range(200) if not make_chat(random.Random(s), "train", 2, 3)[1][0].learnt]
+    assert 5 < len(hidden) < 40  # a fifth of the two in five that have a style
+    chat, turns = make_chat(random.Random(hidden[0]), "train", 2, 3)
+    assert all(t.learnt for t in turns[1:])
+    encoded = stream.encode_chat(words, chat, 100_000, turns)
+    spans = "".join("a" if a else "." for a in encoded.answer).strip(".").split(".")
+    assert len([s for s in spans if s]) == len(turns) - 1
+
+
 def test_house_styles_and_json_are_asked_for_and_keep_the_value():
     forms = 0
     for seed in range(300):
@@ -318,6 +328,8 @@ def test_house_styles_and_json_are_asked_for_and_keep_the_value():
         reply = Reply(Relation("fee", "money", ("The fee of {e} is {v}.",), ()), "Oslo Hall", "$5", 1)
         said = form(reply)
         assert "$5" in said
+        if not announced(system, form):
+            continue
         instruction = system.split("\n", 1)[1]
         if "{" in instruction and instruction.endswith("}") and said.startswith("{"):
             body, asked = json.loads(said), json.loads(instruction[instruction.index("{") :])

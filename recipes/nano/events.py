@@ -185,4 +185,4 @@ def make_chat(rng: random.Random, passages: int, events_each: float, fillers: Se
     asked = list(_ask(rng, told, text, form, unknown))
     asked += turns(rng, world, "train", form, unknown) if world.facts else ()
     rng.shuffle(asked)
-    return to_chat(system, shown, asked), asked
+    return to_chat(system, shown, asked, form)

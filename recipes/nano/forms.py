@@ -209,6 +209,14 @@ def _upper(reply: Reply) -> str:
     return reply.cited if reply.value is None else reply.cited.upper()
 
 
+UNANNOUNCED = 0.2  # of styles: only the earlier answers show them, as to a model that is being fine-tuned
+
+
+def announced(system: str | None, form: Form) -> bool:
+    """Whether the system turn tells the form, so that the first answer can be known."""
+    return form is plain or "\n" in (system or "")
+
+
 def draw_system(rng: random.Random, unstyled: float = 0.62) -> tuple[str | None, Form]:
     """Draw a system turn (None: absent) and the form of the answers; `unstyled` is the share without a style."""
     roll = rng.random()
@@ -216,4 +224,6 @@ def draw_system(rng: random.Random, unstyled: float = 0.62) -> tuple[str | None,
     if rng.random() < unstyled:
         return base, plain
     style, form = _styled(rng)
+    if rng.random() < UNANNOUNCED:
+        return base, form
     return f"{base or prompts.CONTRACT}\n{style}", form

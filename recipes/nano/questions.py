@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graft import types
 from graft.generation import prompts
 from graft.types import Context, Message
 from recipes.nano import words
 from recipes.nano.documents import Passage, World, make_world
-from recipes.nano.forms import Form, Reply, draw_system, plain
+from recipes.nano.forms import Form, Reply, announced, draw_system, plain
 from recipes.nano.layouts import Fact, fill
 from recipes.nano.relations import Relation, Split
 from recipes.nano.wordings import STRANGE_ASKED
@@ -39,12 +39,14 @@ REVERSE = {
 
 @dataclass(frozen=True)
 class Turn:
-    """One question with its answer; `value` and `place` (from 0) are what a scorer compares, None when untold."""
+    """One question with its answer; `value` and `place` (from 0) are what a scorer compares, None when untold. `learnt`:
+    whether the answer can be known from what stands before it."""
 
     question: str
     answer: str
     value: str | None
     place: int | None
+    learnt: bool = True
 
 
 Chat = tuple[list[Message], list[Turn]]  # a conversation, and what each of its answers rests on
@@ -175,13 +177,16 @@ def make_chat(
         system, form = None, plain
     unknown = rng.choice((0.0, 0.0, 0.15)) if dense else rng.choice((0.0, 0.2, 0.25, 0.4))
     asked = list(turns(rng, world, split, form, unknown, rounds=2))
-    return to_chat(system, world.passages, asked), asked
+    return to_chat(system, world.passages, asked, form)
 
 
-def to_chat(system: str | None, passages: Sequence[Passage], asked: Sequence[Turn]) -> list[Message]:
+def to_chat(
+    system: str | None, passages: Sequence[Passage], asked: Sequence[Turn], form: Form = plain
+) -> Chat:
     """Lay turns out as a conversation; the passages stand in the first question."""
+    asked = [replace(t, learnt=i > 0 or announced(system, form)) for i, t in enumerate(asked)]
     chat = [Message("system", system)] if system is not None else []
     for i, turn in enumerate(asked):
         chat.append(Message("user", user_turn(passages if i == 0 else (), turn.question)))
         chat.append(Message("assistant", turn.answer))
-    return chat
+    return chat, asked

@@ -77,7 +77,7 @@ def _ask_about(
         made = clozes(rng, away[1], 1, away[0])
         asked += [_turn(c.question, None, None, form) for c in made if c.answer not in told]
     rng.shuffle(asked)
-    return to_chat(system, passages, asked), asked
+    return to_chat(system, passages, asked, form)
 
 
 def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Chat:
@@ -108,7 +108,7 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
             told = place is not None and answer is not None
             asked.append(_turn(question, answer if told else None, place if told else None, form))
     rng.shuffle(asked)
-    return to_chat(system, passages, asked), asked
+    return to_chat(system, passages, asked, form)
 
 
 def plain_chat(rng: random.Random, tasks: Sequence[Sequence[tuple[str, str]]]) -> Chat:

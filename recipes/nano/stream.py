@@ -109,10 +109,11 @@ def encode_chat(
     keep = 0
     for message, text in zip(chat, texts, strict=True):
         begins = [begin for begin, _ in text.offsets]
-        mine = message.role == "assistant"
+        said = message.role == "assistant"
         if message.content.startswith(prompts.PASSAGES_HEADING):
             shown = Shown(message.content, begins, len(ids) + 1)
-        turn = next(rest, None) if mine else None
+        turn = next(rest, None) if said else None
+        mine = said and (turn is None or turn.learnt)
         roles = {}  # by place in the row
         if shown and turn and turn.value is not None and turn.place is not None:
             at = f" {message.content}".lower().find(turn.value.lower())
@@ -140,7 +141,7 @@ def encode_chat(
         answer += [0] + [roles.get(first + i, ANSWER) if mine else 0 for i in range(len(text.ids) + 1)]
         if len(ids) > limit:
             break
-        if mine:
+        if said:
             keep = len(ids)
     if not keep:
         return None
