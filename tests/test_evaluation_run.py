@@ -188,3 +188,23 @@ def test_percentiles_are_linear_between_neighbours():
     )
     assert latencies.percentile(50, "embed") is None
     assert Latencies().percentile(50) is None
+
+
+def test_what_failed_in_a_complete_run_is_asked_once_more(tmp_path):
+    go(Recorder(fail={"text 1", "text 4"}), make(6), tmp_path)
+    kept = go(Recorder(die_at=0), make(6), tmp_path, again=False)
+    assert [row.status for row in kept] == ["ok", "error", "ok", "ok", "error", "ok"]
+    better = Recorder(fail={"text 4"})
+    rows = go(better, make(6), tmp_path)
+    assert (better.asked, [row.status for row in rows]) == (["text 1"], ["ok"] * 4 + ["error", "ok"])
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert (manifest["failed"], manifest["rows"]) == (1, 6)
+    assert go(Recorder(), make(6), tmp_path)[4].status == "ok"
+    assert go(Recorder(die_at=0), make(6), tmp_path)[4].answer.text == "text 4"
+
+
+def test_asking_again_in_vain_keeps_the_rows(tmp_path):
+    failing = {f"text {number}" for number in range(0, 2 * OUTAGE + 4, 2)}
+    questions = make(2 * OUTAGE + 4)
+    first = go(Recorder(fail=failing), questions, tmp_path)
+    assert go(Recorder(fail=failing), questions, tmp_path) == first

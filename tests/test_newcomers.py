@@ -11,6 +11,8 @@ from test_project import call
 
 from graft import Project
 from graft.errors import LeakError
+from graft.types import Answer, Message, Question, Row
+from graft.verbs.comparing.answered import remarks
 
 ASKED = [
     ("How much is the meal allowance per day?", "$45"),
@@ -99,3 +101,26 @@ def test_the_same_question_in_other_punctuation_counts_as_twice(small: Path, wri
     code, out, err = call("questions", "import", str(small / "other.json"), "--to", str(small / "new.jsonl"))
     assert (code, err) == (0, "")
     assert "new.jsonl:2: asks the same as new.jsonl:1: it counts twice" in out
+
+
+def asked(*finishes: str) -> tuple[list[Question], list[Row]]:
+    """Questions with a row each that ends so; "" is a failed one."""
+    questions = [Question(str(at), (Message("user", f"{at}?"),), ("yes",)) for at in range(len(finishes))]
+    rows = [
+        Row(str(at), "rag", "ok", Answer("yes", "rag", finish=how))
+        if how
+        else Row(str(at), "rag", "error", error="EndpointError: 429")
+        for at, how in enumerate(finishes)
+    ]
+    return questions, rows
+
+
+def test_failed_and_cut_answers_are_told() -> None:
+    questions, rows = asked("stop", "length", "", "")
+    assert remarks(questions, {"rag": rows, "bm25": asked(*["length"] * 4)[1]}, max_tokens=96) == (
+        "rag failed on 2 of 4 questions, which count as wrong; run the same command again to ask them once more. "
+        "EndpointError: 429",
+        "1 of 4 answers of rag were cut off at 96 tokens: raise [generation] max_tokens, or ask for shorter answers in its "
+        "instructions.",
+    )
+    assert remarks(questions[:1], {"rag": rows[:1]}, max_tokens=96) == ()

@@ -64,12 +64,13 @@ def run(
     latency_questions: int = 30,
     progress: Progress | None = None,
     budget: float | None = None,
+    again: bool = True,
 ) -> tuple[Row, ...]:
     """Put every question to the answerer and return the rows in the order of the questions.
 
     Answers are produced in batches, for quality; latency is timed afterwards on `latency_questions` of them one at a
     time. A question that fails becomes a row with status "error" or "timeout". A killed run continues behind its last
-    saved batch; a complete one asks nothing. `budget` is USD over all rows of the folder: once it is reached, what was
+    saved batch; a complete one asks only what failed, once more, and nothing without `again`. `budget` is USD over all rows of the folder: once it is reached, what was
     answered is saved and BudgetExceeded raised. Eight failures in a row, or nothing but failures, are an outage: they
     are not kept, and BackendError is raised. A folder that holds another run is a Mismatch.
     """
@@ -89,6 +90,8 @@ def run(
         failed = sum(row.status != "ok" for row in kept.values())
         figures = {"rows": len(kept), "failed": failed, "cost": _spent(kept), "latency": latencies.samples}
         write_json(folder / MANIFEST, to_dict({**identity, **figures}))
+    elif again:
+        _ask_again(answerer, questions, folder, kept, batch_size=batch_size, progress=progress, budget=budget)
     return tuple(kept[question.id] for question in questions)
 
 
@@ -193,6 +196,32 @@ def _ask(
     if held and not kept:
         raise _outage(answerer, len(held), BackendError(held[-1].error))
     _save(folder, kept, held)
+
+
+def _ask_again(
+    answerer: Answerer,
+    questions: Sequence[Question],
+    folder: Path,
+    kept: dict[str, Row],
+    *,
+    batch_size: int,
+    progress: Progress | None,
+    budget: float | None,
+) -> None:
+    """Ask what failed in a complete run once more: a rate limit passes. Where all fail again, the rows stay as they were."""
+    failed = {question.id: kept[question.id] for question in questions if kept[question.id].status != "ok"}
+    if not failed:
+        return
+    todo = [question for question in questions if question.id in failed]
+    for name in failed:
+        del kept[name]
+    try:
+        _ask(answerer, todo, folder, kept, batch_size=batch_size, progress=progress, budget=budget)
+    except (BackendError, BudgetExceeded):
+        kept.update({name: row for name, row in failed.items() if name not in kept})
+    manifest = read_json(folder / MANIFEST) or {}
+    figures = {"failed": sum(row.status != "ok" for row in kept.values()), "cost": _spent(kept)}
+    write_json(folder / MANIFEST, {**manifest, **figures})
 
 
 def _answer(answerer: Answerer, batch: Sequence[Question]) -> Iterator[tuple[Row, Exception | None]]:

@@ -20,7 +20,6 @@ from graft.decision.trust import Trust
 from graft.errors import DataError, LeakError, NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, finding_lines, fingerprint, read_questions
-from graft.evaluation.recital import recites
 from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
 from graft.protocols import Progress
 from graft.records import to_dict
@@ -30,6 +29,7 @@ from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
 from graft.verbs.building import forgetting
+from graft.verbs.comparing.answered import remarks
 from graft.verbs.comparing.bills import bills
 from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import Field, competitors, run_key
@@ -44,8 +44,6 @@ JUDGED = "judged_truthfulness"
 """The one metric of a judge that may decide, where [evaluation] primary declares it."""
 INDEXED_QUESTIONS, INDEXED_SHARE = 5, 0.1
 """How many questions, and which share of all, must stand in one document for it to be taken for the question set."""
-RECITED = 0.1
-"""Share of answers that recite their passages above which a variant is warned of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +158,7 @@ def _refuse_indexed(parts: Parts, questions: Sequence[Question]) -> None:
 def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
     questions, warnings = held_out(parts)
     with competitors(parts, questions) as entered:
-        measured = _asked(parts, questions, entered, progress)
+        measured = _asked(parts, questions, entered, progress, again=ask)
         likely = likelihoods(parts, questions, entered.answerers, measured.rows, ask=ask, progress=progress)
     judged = judging(parts, questions, measured.rows, ask=ask, progress=progress)
     scores = {
@@ -171,26 +169,14 @@ def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
         )
         for name, rows in measured.rows.items()
     }  # fmt: skip
-    told = (*warnings, *measured.warnings, *judged.warnings, *_recited(measured))
+    noted = remarks(questions, measured.rows, max_tokens=parts.config.generation.max_tokens)
+    told = (*noted, *warnings, *measured.warnings, *judged.warnings)
     return replace(measured, scores=scores, warnings=told, trust=Trust(judge=judged.record))
 
 
-def _recited(measured: Measured) -> tuple[str, ...]:
-    """Warn of variants that recite their passages: correctness counts what is there, not what is too much."""
-    found = []
-    for name, rows in measured.rows.items():
-        copied = sum(
-            recites(row.answer.text, question.answers, [passage.text for passage in row.answer.passages])
-            for question, row in zip(measured.questions, rows, strict=True)
-            if row.answer is not None
-        )
-        if copied > RECITED * len(rows):
-            told = "correctness does not mark that down, token F1 does"
-            found.append(f"{name} recites its passages in {copied} of {len(rows)} answers: {told}.")
-    return tuple(found)
-
-
-def _asked(parts: Parts, questions: tuple[Question, ...], entered: Field, progress: Progress) -> Measured:
+def _asked(
+    parts: Parts, questions: tuple[Question, ...], entered: Field, progress: Progress, *, again: bool
+) -> Measured:
     section = parts.config.evaluation
     rows, latencies = {}, {}
     for name, answerer in entered.answerers.items():
@@ -199,7 +185,7 @@ def _asked(parts: Parts, questions: tuple[Question, ...], entered: Field, progre
         if parts.is_local(name) and read_json(folder / MANIFEST) is None:
             answerer.answer_batch([questions[0].messages])  # loads the model: no question is charged for that
         rows[name] = run(answerer, questions, folder, batch_size=section.batch_size, latency_questions=timed,
-                         progress=progress)  # fmt: skip
+                         progress=progress, again=again)  # fmt: skip
         latencies[name] = (
             read_latencies(folder) if timed else reported_latencies(rows[name], section.latency_questions)
         )
