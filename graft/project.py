@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from graft.verbs.calibrate import Calibrated, Selected
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
+    from graft.verbs.drift import Drifted
     from graft.verbs.gap_loop.turn import Turn
     from graft.verbs.gaps import Gaps
     from graft.verbs.generate_questions import GeneratedQuestions, How
@@ -220,6 +221,22 @@ class Project:
         from graft.verbs.gap_loop.turn import apply
 
         return apply(self.parts, Path(file), metric=metric, progress=progress)
+
+    def drift(
+        self,
+        live: str | Path | None = None,
+        *,
+        against: str | Path | None = None,
+        since: str | None = None,
+        earlier: bool = False,
+        progress: Progress = quiet,
+    ) -> Drifted:
+        """Say whether people still ask what was measured: live questions (a JSON Lines file; default: the server's log)
+        against the evaluation questions, another file, or those before `since`."""
+        from graft.verbs.drift import drift
+
+        files = [Path(file) if file else None for file in (live, against)]
+        return drift(self.parts, files[0], against=files[1], start=since, earlier=earlier, progress=progress)
 
     def label(self, items: int = 60, *, annotator: str = "me", fresh: bool = False) -> Desk:
         """Draw answers of the last comparison for people to label, or go on with what was drawn."""

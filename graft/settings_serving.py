@@ -29,5 +29,8 @@ class ServeSection:
     """The environment variable that holds the API key; a fresh key is made and printed when it is not set."""
     cache: int = 0
     """How many answers to keep in memory; 0 is none."""
+    log: str = ""
+    """Append each question that is answered to this JSONL file, relative to graft.toml, for graft drift. Off when empty: it
+    holds what people ask."""
     keys: Mapping[str, KeySection] = field(default_factory=dict)
     """More callers, each a table [serve.keys.NAME]."""

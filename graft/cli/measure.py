@@ -10,7 +10,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from graft.cli.app import HERE, AsJson, DryRun, Folder, app, open_project, reported, show_data, show_result
+from graft.cli.app import (
+    HERE,
+    AsJson,
+    DryRun,
+    Folder,
+    InProject,
+    app,
+    open_project,
+    reported,
+    show_data,
+    show_result,
+)
 
 questions = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Work on question sets.")
 app.add_typer(questions, name="questions")
@@ -128,6 +139,38 @@ def check(
         found = open_project(folder).check(baseline, variant=variant, strict=strict, progress=report)
     show_result(found, lambda checked: checked.markdown if markdown else checked.text, as_json)
     if not found.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@reported
+def drift(
+    live: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="A JSON Lines file of questions; default: the server's log."),
+    ] = None,
+    folder: InProject = HERE,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Compare with this file's questions; default: the evaluation questions."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only what was asked since then: 7d, 24h, or a date.")
+    ] = None,
+    earlier: Annotated[
+        bool, typer.Option("--earlier", help="With --since: compare with what was asked before.")
+    ] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 on drift, for cron.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Do people still ask what was measured? Test live questions against the evaluation questions, or an earlier window."""
+    from graft.console import progress
+
+    project = open_project(folder)
+    with progress() as report:
+        found = project.drift(live, against=against, since=since, earlier=earlier, progress=report)
+    show_result(found, lambda drifted: drifted.text, as_json)
+    if exit_code and found.drifted:
         raise typer.Exit(1)
 
 

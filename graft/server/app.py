@@ -1,7 +1,7 @@
 """The server: variants behind an OpenAI-compatible API, and a page to talk to them.
 
 Gets objects, no settings: anything with a name, a fingerprint and `stream` can be served. Knows nothing of how they
-answer. Nothing it sends holds a stack trace, and nothing it logs holds what was asked.
+answer. Nothing it sends holds a stack trace, and nothing it logs holds what was asked; `keep` does what it was given for.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from graft.server.guard import key_guard, loopback_guard
 from graft.server.metrics import Metrics
 from graft.server.schema import ApiError, Asked
 from graft.server.work import Full, Job, Workers
-from graft.types import Answer
+from graft.types import Answer, Message
 
 RELEASED = "graft"
 """The model name under which the default variant is served."""
+Keep = Callable[[Sequence[Message], Answer, str], None]
 _log = logging.getLogger("graft.server")
 
 
@@ -45,6 +46,7 @@ def create_app(
     running: int = 4,
     waiting: int = 32,
     cache: int = 0,
+    keep: Keep | None = None,
 ) -> FastAPI:
     """Build the app.
 
@@ -52,7 +54,7 @@ def create_app(
     `callers` hold other keys, each with the variants of its own rights. Without a `key` nothing is served unless `allow_anonymous`
     says so, and then only to this machine: requests from other hosts' pages are refused. `max_body` is bytes of a
     request; `running` answers are made at a time, `waiting` more stand in line, and further requests get a 503.
-    `cache` is how many answers are kept in memory.
+    `cache` is how many answers are kept in memory; `keep` is told each question with its answer and the variant's name.
     """
     if default not in variants:
         raise ConfigError(
@@ -66,7 +68,7 @@ def create_app(
     known = [first, *(replace(one, variants=_named(one.variants, default)) for one in callers)]
     if len({one.key for one in known}) < len(known):
         raise ConfigError("Two callers have the same key.", "Give each a key of its own.")
-    desk = _Desk(Metrics(), running=running, waiting=waiting, cache=cache, max_body=max_body)
+    desk = _Desk(Metrics(), running=running, waiting=waiting, cache=cache, max_body=max_body, keep=keep)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -141,8 +143,11 @@ class _Asking:
 class _Desk:
     """Takes chat requests and hands out replies."""
 
-    def __init__(self, metrics: Metrics, *, running: int, waiting: int, cache: int, max_body: int) -> None:
+    def __init__(
+        self, metrics: Metrics, *, running: int, waiting: int, cache: int, max_body: int, keep: Keep | None
+    ) -> None:
         self.metrics = metrics
+        self._keep = keep
         self.workers = Workers(running, waiting, metrics.active)
         self._cache = AnswerCache(cache)
         self._max_body = max_body
@@ -222,6 +227,8 @@ class _Desk:
         self.metrics.answered(
             answer, asking.variant.name, first_text=asking.first_text, cached=asking.cached is not None
         )
+        if self._keep is not None:
+            self._keep(asking.asked.messages, answer, asking.variant.name)
         return answer
 
     def _details(self, asking: _Asking, answer: Answer) -> dict[str, object]:

@@ -34,6 +34,7 @@ def serve(
     """Serve until interrupted. The model `graft` is the named variant, else the current
     release, else the recommended one; every variant has its own name beside it."""
     from graft.server.app import create_app
+    from graft.server.live import LiveLog
     from graft.server.run import run_server
 
     section = parts.config.serve
@@ -47,11 +48,14 @@ def serve(
         narrow=narrowing(parts, variant),
         callers=callers,
         cache=section.cache,
+        keep=LiveLog(parts.root / section.log) if section.log else None,
     )
     address = f"http://{host or section.host}:{port or section.port}"
     announce(f"Serving {default} as the model 'graft', and {', '.join(variants)} by name, on {address}/v1")
     for name, why in missing.items():
         announce(f"  without {name}: {why}")
+    if section.log:
+        announce(f"  every question is kept in {section.log}")
     for caller in callers:
         announce(f"  the key of {caller.name} sees only {dict(section.keys[caller.name].where)}")
     if not os.environ.get(section.key_env):
