@@ -162,7 +162,9 @@ def numbers(feature: str, before: ArrayLike, now: ArrayLike) -> Finding:
     few = _too_few(feature, "distance", len(left), len(right))
     if few is not None:
         return few
-    found = stats.ks_2samp(left, right, method="asymp")  # the exact one gives up on some samples, with a warning
+    found = stats.ks_2samp(
+        left, right, method="asymp"
+    )  # the exact one gives up on some samples, with a warning
     size = (len(left) + len(right)) / (len(left) * len(right))
     return Finding(
         feature, "distance", "none", len(left), len(right), float(left.mean()), float(right.mean()),
