@@ -34,7 +34,9 @@ SPANS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
 )
-AUX = re.compile(r"^(?P<subject>.+?) (?P<verb>is|was|are|were|has|had|can|will|may|could|must|should|would) (?P<rest>.*)$")
+AUX = re.compile(
+    r"^(?P<subject>.+?) (?P<verb>is|was|are|were|has|had|can|will|may|could|must|should|would) (?P<rest>.*)$"
+)
 PAST = dict(
     p.split("-")
     for p in (
@@ -45,10 +47,14 @@ PAST = dict(
     ).split()
 )
 DID = re.compile(rf"^(?P<subject>.+?) (?P<verb>[a-z]{{3,}}ed|{'|'.join(PAST)}) (?P<rest>.*)$")
-PREPOSITION = re.compile(r"\b(in|on|at|by|from|to|with|of|for|near|into|since|until|during|as) *$", re.IGNORECASE)
+PREPOSITION = re.compile(
+    r"\b(in|on|at|by|from|to|with|of|for|near|into|since|until|during|as) *$", re.IGNORECASE
+)
 CUT = re.compile(r"[,;:()\"“”—]| (?:and|but|which|who|while|because|where|when|although|that) ")
 PRONOUN = re.compile(r"^(He|She|It|They|he|she|it|they)$")
-LOWER = re.compile(r"^(The|A|An|His|Her|Its|Their|This|These|That|There|In|On|At|Some|Many|All|It|He|She|They|Both|Most) ")
+LOWER = re.compile(
+    r"^(The|A|An|His|Her|Its|Their|This|These|That|There|In|On|At|Some|Many|All|It|He|She|They|Both|Most) "
+)
 STOP = set(
     "a all an and are as at be been but by did do for from had has have he i if in my no not so then there these those what when where we you your her his in is it its of on or s she that the their them they this to was were which who will with would".split()
 )
@@ -96,7 +102,11 @@ def _wh(rng: random.Random, kind: str, answer: str, before: str, after: str) -> 
     if kind in ("date", "year"):
         if word not in ("in", "on", "since", "until", "during", "from", "by"):
             return None
-        asks = ("When", "When", "In what year", "What year") if kind == "year" else ("When", "When", "On what date")
+        asks = (
+            ("When", "When", "In what year", "What year")
+            if kind == "year"
+            else ("When", "When", "On what date")
+        )
         return ("Since when" if word == "since" else rng.choice(asks)), bare, after
     if kind == "number":
         if answer[0] in "$€£":
@@ -105,7 +115,9 @@ def _wh(rng: random.Random, kind: str, answer: str, before: str, after: str) -> 
             return rng.choice(("What percentage", "How many percent")), before, after
         noun = re.match(r" ([a-z]{3,}(?: [a-z]{3,}s)?)\b", after)
         return (f"How many {noun[1]}", before, after[noun.end() :]) if noun and not word else None
-    person = kind == "name" and 1 <= answer.count(" ") <= 2 and not re.search(r" (of|the|and) |[A-Z]{2}", answer)
+    person = (
+        kind == "name" and 1 <= answer.count(" ") <= 2 and not re.search(r" (of|the|and) |[A-Z]{2}", answer)
+    )
     if word in ("in", "at", "near", "from", "to", "into") and kind == "name" and rng.random() < 0.7:
         return ("From where" if word == "from" else "Where"), bare, after
     if word:
@@ -143,10 +155,22 @@ def _ask(rng: random.Random, kind: str, answer: str, before: str, after: str, ti
     tail = after.rstrip(" .!?;:")
     lead = re.fullmatch(r"(In|On|At|Since|During|By|From) ?", before)
     question: str | None = None
-    if not before.strip() and tail.startswith(" "):  # the answer is the subject: the sentence itself is the question
+    if not before.strip() and tail.startswith(
+        " "
+    ):  # the answer is the subject: the sentence itself is the question
         person = kind == "name" and 1 <= answer.count(" ") <= 2
-        wh = "Who" if person and rng.random() < 0.8 else rng.choice(("What", "Which")) if kind == "name" else "What"
-        question = f"{wh}{' '.join(['', *CUT.split(tail)[0].split()[:14]])}?" if len(CUT.split(tail)[0].split()) > 2 else None
+        wh = (
+            "Who"
+            if person and rng.random() < 0.8
+            else rng.choice(("What", "Which"))
+            if kind == "name"
+            else "What"
+        )
+        question = (
+            f"{wh}{' '.join(['', *CUT.split(tail)[0].split()[:14]])}?"
+            if len(CUT.split(tail)[0].split()) > 2
+            else None
+        )
     elif lead and tail.startswith(", ") and kind in ("date", "year", "name"):
         wh = "When" if kind != "name" else "Where"
         question = _inverted(rng, wh, CUT.split(tail[2:])[0], "", title)

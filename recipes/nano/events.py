@@ -122,14 +122,17 @@ def _turn(event: Event, slot: str, question: str, form: Form, *, told: bool) -> 
     sentences = [s for s in SENTENCE.split(event.text) if value.lower() in s.lower()] or [value]
     at = sentences[0].lower().find(value.lower())
     said = sentences[0][:at] + "{v}" + sentences[0][at + len(value) :] if at > 0 else "{v}."
-    return Turn(asked, form(Reply(Relation("", "", (said,), ()), "", value, event.passage)), value, event.passage)
+    return Turn(
+        asked, form(Reply(Relation("", "", (said,), ()), "", value, event.passage)), value, event.passage
+    )
 
 
 def _rivals(event: Event, needs: set[str], slot: str, all_events: Sequence[Event]) -> bool:
     """Whether another event of the frame fits a question as well, with another answer."""
     alike = [e for e in all_events if e.frame is event.frame and e is not event]
     return any(
-        all(e.values[q] == event.values[q] for q in needs) and e.values[slot] != event.values[slot] for e in alike
+        all(e.values[q] == event.values[q] for q in needs) and e.values[slot] != event.values[slot]
+        for e in alike
     )
 
 
@@ -143,9 +146,9 @@ def _ask(
             fits = [q for q in fits if not _rivals(event, set(SLOT.findall(q)), slot, told)]
             if fits and slot in event.shown:
                 yield _turn(event, slot, rng.choice(fits), form, told=True)
-            elif fits and event.values[slot].lower() not in shown_text and rng.random() < unknown * 1.6:
+            elif fits and event.values[slot].lower() not in shown_text and rng.random() < unknown * 3:
                 yield _turn(event, slot, rng.choice(fits), form, told=False)
-        if rng.random() < unknown * 2:
+        if rng.random() < unknown * 3:
             stranger = replace(event, values=_draw(rng, event.frame, ()))
             slot = rng.choice(list(event.frame.asked))
             named = [
@@ -153,7 +156,8 @@ def _ask(
                 for q in event.frame.asked[slot]
                 if slot not in SLOT.findall(q)
                 and any(
-                    event.frame.slots[s] in (*PEOPLE, "product", "title", "device", "thing", "structure", "code", "topic")
+                    event.frame.slots[s]
+                    in (*PEOPLE, "product", "title", "device", "thing", "structure", "code", "topic")
                     and stranger.values[s].lower() not in shown_text
                     for s in SLOT.findall(q)
                 )

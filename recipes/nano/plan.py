@@ -36,7 +36,15 @@ STAGES = (
     Stage(
         0.50,
         ((0.5, 16, 256), (0.5, 8, 512)),
-        {"dense": 0.12, "worlds": 0.27, "events": 0.20, "cloze": 0.20, "reading": 0.15, "plain": 0.03, "language": 0.03},
+        {
+            "dense": 0.12,
+            "worlds": 0.27,
+            "events": 0.20,
+            "cloze": 0.20,
+            "reading": 0.15,
+            "plain": 0.03,
+            "language": 0.03,
+        },
     ),
     Stage(
         1.00,

@@ -117,7 +117,11 @@ def _only_of_type(world: World, fact: Fact) -> bool:
     """Whether a question word tells which of a thing's values is meant, whatever else the question says."""
     kind = {"year": "date", "venue": "city", "organisation": "person"}
     own = kind.get(fact.relation.value, fact.relation.value)
-    alike = [f for f in world.facts if f.entity == fact.entity and kind.get(f.relation.value, f.relation.value) == own]
+    alike = [
+        f
+        for f in world.facts
+        if f.entity == fact.entity and kind.get(f.relation.value, f.relation.value) == own
+    ]
     return len(alike) == 1 and fact.relation.value in STRANGE_ASKED
 
 

@@ -102,7 +102,9 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
     asked: list[Turn] = []
     for r in asked_of:
         place = where.get((r.title, r.text))
-        extra_turns = [(c.question, c.answer) for c in clozes(rng, r.text, 10, r.title)] if place is not None else []
+        extra_turns = (
+            [(c.question, c.answer) for c in clozes(rng, r.text, 10, r.title)] if place is not None else []
+        )
         own = rng.sample(r.asked, min(len(r.asked), 12 if place is not None else 3))
         for question, answer in [*own, *extra_turns]:
             told = place is not None and answer is not None

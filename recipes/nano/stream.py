@@ -27,7 +27,9 @@ from recipes.nano.tokenizer import END, PAD, SPECIALS
 NOTHING, CONTEXT, ANSWER, OPENING, CITING, REFUSING = range(6)
 
 
-NOWHERE = (0,)  # where to look when the passages do not tell: at the row's first token, so that finding nothing is seen
+NOWHERE = (
+    0,
+)  # where to look when the passages do not tell: at the row's first token, so that finding nothing is seen
 Pointers = tuple[tuple[int, tuple[int, ...]], ...]
 
 

@@ -46,7 +46,9 @@ class Settings:
         0.25  # share of positions whose loss is computed: all answers first, then context at random
     )
     context_weight: float = 0.1  # weight of the mean context loss beside the mean answer loss
-    deciding_weight: float = 3.0  # of an answer's deciding tokens beside its others, most of which are merely copied on
+    deciding_weight: float = (
+        3.0  # of an answer's deciding tokens beside its others, most of which are merely copied on
+    )
     save_every: float = 120.0  # seconds between checkpoints
 
 
