@@ -22,6 +22,7 @@ from graft.settings import RetrievalSection
 from graft.tables import edited
 from graft.testing.fakes import HashingEmbedder, MemoryStore
 from graft.types import Chunk
+from graft.verbs.optimizing.questions import sets
 from graft.wiring.trials import as_section, as_setting
 
 # --- the search ------------------------------------------------------------------------------------------------------
@@ -414,6 +415,39 @@ def test_every_further_winner_widens_the_interval(depot: Callable[..., Path]) ->
     assert second.judged is not None
     assert [first.judged.looks, second.judged.looks] == [1, 2]
     assert "97.5 % interval" in second.text
+
+
+def test_generated_questions_help_out_where_examples_are_few(
+    depot: Callable[..., Path], write_jsonl: Callable[..., Path]
+) -> None:
+    root = depot(BAD, dev=False)
+    project = Project(root)
+    project.build()
+    project.generate_questions(how="cloze", count=120, unanswerable=0.1, multi_document=0.0)
+    held = json.loads((root / "questions.jsonl").read_text().splitlines()[0])
+    with (root / "questions-synthetic.jsonl").open("a") as handle:  # asked by people, too, in the meantime
+        handle.write(json.dumps({**held, "id": "again"}) + "\n")
+    parts = Project(root).parts
+    alone, trained = sets(parts), sets(parts, train=True)
+    assert alone.source == trained.source == "questions-synthetic.jsonl"
+    assert "again" not in {one.id for one in alone.questions}
+    assert not {one.id for one in trained.questions} & {one.id for one in trained.examples}
+    assert {one.id for one in trained.questions} | {one.id for one in trained.examples} == {
+        one.id for one in alone.questions
+    }
+    for one in trained.examples:  # the passage to learn holds what the question was made from
+        texts = [chunk.text for chunk in parts.retrieval.store.chunks(list(one.documents))]
+        assert any(one.output in text for text in texts)
+    rows = [
+        {"input": f"Where is the {thing}?", "output": "In its room.", "documents": [f"{thing}.md"]}
+        for thing in THINGS
+    ]
+    write_jsonl(root / "examples.jsonl", rows)
+    assert sets(Project(root).parts).source == "examples.jsonl and questions-synthetic.jsonl"
+    write_jsonl(root / "questions-dev.jsonl", [held])
+    (root / "questions.jsonl").rename(root / "questions-dev.jsonl")
+    (root / "questions-synthetic.jsonl").rename(root / "questions.jsonl")
+    assert sets(Project(root).parts).source == "questions-dev.jsonl"
 
 
 def test_without_development_questions_it_says_what_to_write(depot: Callable[..., Path]) -> None:
