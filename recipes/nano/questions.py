@@ -18,7 +18,7 @@ from recipes.nano.documents import Passage, World, make_world
 from recipes.nano.forms import Form, Reply, announced, draw_system, plain
 from recipes.nano.layouts import Fact, fill
 from recipes.nano.relations import Relation, Split
-from recipes.nano.wordings import STRANGE_ASKED
+from recipes.nano.strange import STRANGE_ASKED
 
 OPENERS = ("",) * 20 + (
     "Please tell me: ",
@@ -29,7 +29,7 @@ OPENERS = ("",) * 20 + (
 )
 FOLLOW_SAME = ("And the {n}?", "What about the {n}?", "And its {n}?", "Also the {n}, please.")
 FOLLOW_RIVAL = ("And {e}?", "What about {e}?", "And for {e}?", "The same for {e}, please.")
-STRANGE_SHARE = 0.12  # of questions: round a word that nobody knows (wordings.STRANGE_ASKED)
+STRANGE_SHARE = 0.12  # of questions: round a word that nobody knows (`strange.py`)
 REVERSE = {
     "train": ("Which {k} has the {n} {v}?", "Whose {n} is {v}?", "{v} is the {n} of which {k}?", "Find the {k} with the {n} {v}.", "Which {k} is listed with {n} {v}?",
               "To which {k} does the {n} {v} belong?", "Name the {k} whose {n} is {v}."),

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from recipes.nano import words
-from recipes.nano.wordings import STRANGE_ASKED, STRANGE_SAID, composed
+from recipes.nano.strange import STRANGE_ASKED, STRANGE_SAID
+from recipes.nano.wordings import composed
 
 Split = Literal["train", "dev", "test"]
 FILES = {

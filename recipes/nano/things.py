@@ -105,7 +105,7 @@ def _pick(values: list[str]) -> Maker:
 
 
 def _ing(verb: str) -> str:
-    if verb in ("cut",):
+    if verb == "cut":
         return verb + verb[-1] + "ing"
     return (verb.removesuffix("e")) + "ing"
 

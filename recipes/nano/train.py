@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from recipes.nano.model import Nano, Picks, Points, Shape
 from recipes.nano.muon import Muon
@@ -100,6 +101,42 @@ def point_positions(batch: Batch, pointers: Pointers, settings: Settings, step: 
     return Points(torch.from_numpy(query), torch.from_numpy(keys), torch.from_numpy(weight))
 
 
+class Tally:
+    """What the steps since the last line of the log have come to."""
+
+    def __init__(self) -> None:
+        self.steps = self.tokens = 0
+        self.sums = np.zeros(3)  # loss, cross-entropy of answers, pointing loss
+        self.hits = {name: [0, 0] for name in SKILLS}  # right first guesses, all
+
+    def add(
+        self, batch: Batch, picks: Picks, loss: Tensor, each: Tensor, right: Tensor, pointing: Tensor
+    ) -> None:
+        """Count one step; `each` and `right` (N,) are of the picks."""
+        self.steps += 1
+        self.tokens += batch.ids.size
+        roles = torch.from_numpy(batch.role.ravel().astype(np.int64))[picks.position.cpu()]
+        answers = roles >= ANSWER
+        self.sums += (
+            loss.item(),
+            each.cpu()[answers].mean().item() if answers.any() else 0.0,
+            pointing.item(),
+        )
+        for name, role in SKILLS.items():
+            mine = right.cpu()[roles == role]
+            self.hits[name][0] += int(mine.sum())
+            self.hits[name][1] += mine.numel()
+
+    def line(self, step: int, seconds: float) -> dict[str, float]:
+        """Return the means, the share of right first guesses for each skill, and tokens a second."""
+        row = {
+            "step": float(step),
+            **dict(zip(("loss", "answer", "pointing"), self.sums / self.steps, strict=True)),
+        }
+        row |= {name: hits / max(1, of) for name, (hits, of) in self.hits.items()}
+        return {k: round(float(v), 4) for k, v in (row | {"tok_s": self.tokens / seconds}).items()}
+
+
 def optimisers(model: Nano, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
@@ -173,13 +210,12 @@ def train(
     for optim, base in zip(optims, (settings.lr, settings.lr_table), strict=True):
         for group in optim.param_groups:
             group["base"] = base
-    since = step
     loss_of = torch.compile(model.loss, dynamic=False) if compiled else model.loss
     stop: list[int] = []
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
     began = saved = reported = time.monotonic()
-    tokens, sums, skills = 0, np.zeros(3), np.zeros((REFUSING + 1, 2))
+    tally = Tally()
     while (
         step < settings.steps and not stop and (stop_after is None or time.monotonic() - began < stop_after)
     ):
@@ -199,24 +235,11 @@ def train(
             optim.step()
             optim.zero_grad(set_to_none=True)
         step += 1
-        tokens += batch.ids.size
-        roles = torch.from_numpy(batch.role.ravel().astype(np.int64))[picks.position.cpu()]
-        answers = roles >= ANSWER
-        sums += (loss.item(), each.cpu()[answers].mean().item() if answers.any() else 0.0, pointing.item())
-        for role in SKILLS.values():
-            mine = right.cpu()[roles == role]
-            skills[role] += mine.sum().item(), mine.numel()
+        tally.add(batch, picks, loss, each, right, pointing)
         now = time.monotonic()
         if now - reported > 20 or step == settings.steps:
-            means = sums / (step - since)
-            row = {"step": step, "loss": means[0], "answer": means[1], "pointing": means[2]}
-            row |= {name: skills[role][0] / max(1, skills[role][1]) for name, role in SKILLS.items()}
-            row["tok_s"] = tokens / (now - reported)
-            log(
-                json.dumps({k: round(float(v), 4) for k, v in row.items()} | {"shape": list(batch.ids.shape)})
-            )
-            reported, since, tokens = time.monotonic(), step, 0
-            sums[:], skills[:] = 0, 0
+            log(json.dumps(tally.line(step, now - reported) | {"shape": list(batch.ids.shape)}))
+            tally, reported = Tally(), time.monotonic()
         if now - saved > settings.save_every:
             save(path, model, optims, settings, step)
             saved = time.monotonic()
