@@ -6,7 +6,7 @@ are imported when they are called, so that opening a project stays instant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,12 +58,17 @@ class Project:
 
     @staticmethod
     def import_questions(
-        source: str | Path, to: str | Path = "questions.jsonl", *, force: bool = False
+        source: str | Path,
+        to: str | Path = "questions.jsonl",
+        *,
+        columns: Mapping[str, str] | None = None,
+        force: bool = False,
     ) -> Imported:
-        """Turn a question set (CSV, SQuAD JSON, JSON Lines) into a questions file."""
+        """Turn a question set (CSV, SQuAD JSON, JSON Lines) into a questions file. `columns` says what question, answers,
+        document … are called there, where that cannot be told."""
         from graft.verbs.questions import import_questions
 
-        return import_questions(Path(source), Path(to), force=force)
+        return import_questions(Path(source), Path(to), columns=columns, force=force)
 
     @staticmethod
     def advise(

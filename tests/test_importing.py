@@ -29,7 +29,7 @@ def test_csv(tmp_path: Path) -> None:
         'a,"How much, a day?",$45 | 45 dollars,travel.md,\n'
         ",Who?,,,no\n"
     )
-    assert import_records(written(tmp_path, "q.csv", text)) == [
+    assert list(import_records(written(tmp_path, "q.csv", text)).records) == [
         {
             "id": "a", "question": "How much, a day?", "answers": ["$45", "45 dollars"], "answerable": True,
             "evidence": [{"document": "travel.md"}],
@@ -37,8 +37,11 @@ def test_csv(tmp_path: Path) -> None:
         {"id": content_hash("Who?"), "question": "Who?", "answers": [], "answerable": False},
     ]  # fmt: skip
     multiline = written(tmp_path, "lines.csv", 'question,answer\n"Who\nthen?",Me\n')
-    assert [row["question"] for row in import_records(multiline)] == ["Who\nthen?"]
-    assert len(import_records(written(tmp_path, "q.tsv", "question\tanswer\nWho, then?\tMe\n"))) == 1
+    assert [row["question"] for row in import_records(multiline).records] == ["Who\nthen?"]
+    assert (
+        len(list(import_records(written(tmp_path, "q.tsv", "question\tanswer\nWho, then?\tMe\n")).records))
+        == 1
+    )
 
 
 def test_squad(tmp_path: Path) -> None:
@@ -47,7 +50,7 @@ def test_squad(tmp_path: Path) -> None:
         {"id": "2", "question": "When?", "answers": [], "is_impossible": True},
     ]  # fmt: skip
     data = {"version": "v2.0", "data": [{"title": "Ann", "paragraphs": [{"context": "…", "qas": asked}]}]}
-    assert import_records(written(tmp_path, "squad.json", data)) == [
+    assert list(import_records(written(tmp_path, "squad.json", data)).records) == [
         {"id": "1", "question": "Who?", "answers": ["Ann"], "answerable": True, "cluster": "Ann"},
         {"id": "2", "question": "When?", "answers": [], "answerable": False, "cluster": "Ann"},
     ]
@@ -59,17 +62,19 @@ def test_json_lines_as_on_the_hub(tmp_path: Path, write_jsonl: Any) -> None:
         {"id": 8, "question": "How many?", "answer": 3},
         {"id": 9, "question": "Why?", "answers": {"text": [], "answer_start": []}},
     ]  # fmt: skip
-    found = import_records(write_jsonl(tmp_path / "hub.jsonl", rows))
+    found = list(import_records(write_jsonl(tmp_path / "hub.jsonl", rows)).records)
     assert [(row["id"], row["answers"], row["answerable"]) for row in found] == [
         ("7", ["Ann"], True), ("8", ["3"], True), ("9", [], False),
     ]  # fmt: skip
-    assert found == import_records(written(tmp_path, "hub.json", rows)), "a JSON list is the same"
+    assert found == list(import_records(written(tmp_path, "hub.json", rows)).records), (
+        "a JSON list is the same"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("q.csv", "text,answer\na,b\n", 'has no column "question"; it has text, answer'),
+        ("q.csv", "text,answer\na,b\n", 'has no column "question"; it has "text", "answer"'),
         ("q.csv", "question,answer\n,b\n", 'q.csv:2: it has no "question"'),
         ("q.csv", "question,answerable\nWho?,perhaps\n", "q.csv:2: \"answerable\" is 'perhaps'"),
         ("q.jsonl", '{"question": "Who?"}\n{"question"', "q.jsonl:2 is not valid JSON"),
@@ -115,3 +120,87 @@ def test_a_bad_file_leaves_the_target_alone(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         import_questions(written(tmp_path, "q.csv", "question\n,\n"), target, force=True)
     assert target.read_text(encoding="utf-8") == "kept"
+
+
+SHEET = (
+    "Nr.;Customer Question;Expected Answer;Source File;Owner\r\n"
+    "1;Wo ist das Büro?;Zürich | Zurich;büro.md;Jürg\r\n"
+    "2;Who cleans?;n/a;;Jürg\r\n"
+    "3;Who sings?;keine Angabe;;Jürg\r\n"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_sheet_as_people_keep_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "Fragen an den Support.csv"
+    path.write_bytes(SHEET.encode(encoding))
+    found = import_records(path)
+    assert list(found.records) == [
+        {
+            "id": "1", "question": "Wo ist das Büro?", "answers": ["Zürich", "Zurich"], "answerable": True,
+            "evidence": [{"document": "büro.md"}],
+        },
+        {"id": "2", "question": "Who cleans?", "answers": [], "answerable": False},
+        {"id": "3", "question": "Who sings?", "answers": [], "answerable": False},
+    ]  # fmt: skip
+    shown = {"utf-16": "UTF-16", "cp1252": "Windows-1252"}.get(encoding)
+    assert found.notes == (
+        '"Nr." is taken for id',
+        '"Customer Question" is taken for question',
+        '"Expected Answer" is taken for answers',
+        '"Source File" is taken for document',
+        *([f"read as {shown}: check accents and quotes in what was written"] if shown else []),
+        '2 answers say that there is none ("n/a", "keine Angabe"): taken as unanswerable',
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"user_input": "Who?", "reference": "Ann", "retrieved_contexts": ["…"]},
+        {"query": "Who?", "ground_truth": "Ann"},
+        {"input": "Who?", "expected_output": "Ann"},
+        {"prompt": "Who?", "completion": "Ann"},
+        {"instruction": "Who?", "input": "", "output": "Ann"},
+    ],
+)
+def test_rows_of_other_tools(tmp_path: Path, write_jsonl: Any, row: dict[str, Any]) -> None:
+    (found,) = import_records(write_jsonl(tmp_path / "rows.jsonl", [row])).records
+    assert (found["question"], found["answers"]) == ("Who?", ["Ann"])
+
+
+def test_an_instruction_comes_before_its_input(tmp_path: Path, write_jsonl: Any) -> None:
+    row = {"instruction": "Classify.", "input": "I lost my card.", "output": {"intent": "lost_card"}}
+    (found,) = import_records(write_jsonl(tmp_path / "rows.jsonl", [row])).records
+    assert (found["question"], found["answers"]) == (
+        "Classify.\n\nI lost my card.",
+        ['{"intent": "lost_card"}'],
+    )
+
+
+def test_columns_that_the_user_names(tmp_path: Path) -> None:
+    path = written(tmp_path, "q.csv", "was,text,answer\nWho?,Ann,Bob\n")
+    (found,) = import_records(path, {"question": "was", "answers": "Text"}).records
+    assert (found["question"], found["answers"]) == ("Who?", ["Ann"])
+    with pytest.raises(DataError, match="question"):
+        import_records(path)
+    with pytest.raises(ConfigError, match="no 'queston' to take a column for"):
+        import_records(path, {"queston": "was"})
+
+
+def test_labels_are_to_match_exactly_and_none_of_them_declines(tmp_path: Path, write_jsonl: Any) -> None:
+    rows = [
+        {"input": f"message {at}", "output": ("card arrival", "card linking", "unknown")[at % 3]}
+        for at in range(60)
+    ]
+    found = import_records(write_jsonl(tmp_path / "rows.jsonl", rows))
+    assert {(row["match"], row["answerable"]) for row in found.records} == {("exact", True)}
+    assert found.notes[-1] == "the answers are 3 labels: only the label itself is right (match = exact)"
+
+
+def test_the_command_takes_columns(tmp_path: Path) -> None:
+    path, to = written(tmp_path, "q.csv", "was,text\nWho?,Ann\n"), tmp_path / "new.jsonl"
+    wanted = ["--column", "question=was", "--column", "answers=text"]
+    done = CliRunner().invoke(app, ["questions", "import", str(path), "--to", str(to), *wanted])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [question.answers for question in read_questions(to)] == [("Ann",)]

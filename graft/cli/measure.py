@@ -209,13 +209,19 @@ def label(
 def import_questions(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV, SQuAD JSON, or JSON Lines.")],
     to: Annotated[Path, typer.Option(help="The questions file to write.")] = Path("questions.jsonl"),
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=THEIRS", help="What question, answers, document or id is called in the file."),
+    ] = None,
     force: Annotated[bool, typer.Option(help="Overwrite it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn a question set into a questions file, and say what would mislead about it."""
     from graft.project import Project
 
-    show_result(Project.import_questions(source, to, force=force), lambda imported: imported.text, as_json)
+    columns = dict(text.partition("=")[::2] for text in column or ())
+    imported = Project.import_questions(source, to, columns=columns, force=force)
+    show_result(imported, lambda done: done.text, as_json)
 
 
 @app.command()

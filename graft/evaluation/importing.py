@@ -1,8 +1,9 @@
 """Question sets in the formats of the field → records of a questions file.
 
 CSV or TSV with a header, SQuAD's JSON, and JSONL or a JSON list as on the Hugging Face hub; the file's ending and its
-content tell which. Nothing is guessed: a row that lacks a question is told with its place. Knows nothing of documents:
-a passage that stands beside a question in the file is not taken.
+content tell which. Columns may have the names that other tools give them; what was taken for what is told, and so is
+each row that lacks a question, with its place. Knows nothing of documents: a passage that stands beside a question in
+the file is not taken.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from graft.errors import DataError
+from graft.evaluation.columns import Columns, declines, decoded, delimiter_of
+from graft.evaluation.exact import are_labels
 from graft.evaluation.question_record import parse
 from graft.evaluation.questions import MOST_PROBLEMS
 from graft.types import content_hash
@@ -26,18 +30,29 @@ _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 Record = dict[str, Any]
 
 
-def import_records(path: Path) -> list[Record]:
-    """Return the file's questions as records that `read_questions` reads, in their order.
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """Records that `read_questions` reads, in the file's order, and what was understood of the file."""
+
+    records: tuple[Record, ...]
+    notes: tuple[str, ...] = ()
+
+
+def import_records(path: Path, columns: Mapping[str, str] | None = None) -> QuestionSet:
+    """Return the file's questions. `columns` (e.g. {"question": "Customer Question"}) says what a column is called here.
 
     A question without an id gets one from its text, so that importing again gives the same. One is answerable when it has
-    answers, unless the file says otherwise (`answerable`, `is_impossible`). Raises DataError with the place of each row
-    that cannot be used (at most 20).
+    answers, unless the file says otherwise (`answerable`, `is_impossible`) or the answer itself declines ("n/a"). Labels of
+    one fixed set are to match exactly. Raises DataError with the place of each row that cannot be used (at most 20).
     """
     records: list[Record] = []
     problems: list[str] = []
     seen: dict[str, str] = {}
-    for where, raw in _rows(path):
+    named = Columns(columns or {})
+    notes: list[str] = []
+    for where, given in _rows(path, named, notes):
         try:
+            raw = named.renamed(given) if isinstance(given, Mapping) else given
             record = _record(raw)
             parse(json.dumps(record), where)
             if record["id"] in seen:
@@ -57,22 +72,41 @@ def import_records(path: Path) -> list[Record]:
         raise DataError(
             f"{path} holds no questions.", 'Import CSV, SQuAD JSON, or JSON Lines with a "question" each.'
         )
-    return records
+    notes += _understood(records)
+    return QuestionSet(tuple(records), (*named.notes, *notes))
+
+
+def _understood(records: list[Record]) -> Iterator[str]:
+    """Mark labels, and answers that say that there is none, in the records; yield what was understood."""
+    golds = [record["answers"][0] for record in records if record["answers"]]
+    if are_labels(golds):
+        for record in records:
+            record.setdefault("match", "exact")
+        yield f"the answers are {len(set(golds))} labels: only the label itself is right (match = exact)"
+        return
+    none = [record for record in records if len(record["answers"]) == 1 and declines(record["answers"][0])]
+    if none:
+        told = ", ".join(f'"{text}"' for text in dict.fromkeys(record["answers"][0] for record in none))
+        yield f"{len(none)} answers say that there is none ({told}): taken as unanswerable"
+    for record in none:
+        record.update(answers=[], answerable=False)
 
 
 # --- formats -------------------------------------------------------------------------------------------------------
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _rows(path: Path, named: Columns, notes: list[str]) -> Iterator[tuple[str, Any]]:
     """Yield (place, raw row)."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text, encoding = decoded(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"There is no {path}.", "Check the path.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Save it as UTF-8.") from error
+    if encoding != "UTF-8":
+        notes.append(f"read as {encoding}: check accents and quotes in what was written")
     if path.suffix.lower() in {".csv", ".tsv"}:
-        yield from _table(text, path)
+        yield from _table(text, path, named)
     elif path.suffix.lower() == ".json":
         yield from _json(text, path)
     else:
@@ -81,13 +115,13 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield f"{path.name}:{number}", _loaded(line, path, number)
 
 
-def _table(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-    if "question" not in columns:
-        raise DataError(f"{path} has no column \"question\"; it has {', '.join(columns) or 'none'}.",
-                        "Name the columns in the first line: question, answers, and id, document, stratum if you have them.")  # fmt: skip
+def _table(text: str, path: Path, named: Columns) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text, path.suffix))
+    columns = [(name or "").strip() for name in reader.fieldnames or ()]
+    if "question" not in named.renamed(dict.fromkeys(columns)):
+        listed = ", ".join(f'"{name}"' for name in columns if name) or "none"
+        raise DataError(f'{path} has no column "question"; it has {listed}.',
+                        'Say which it is: --column question="…" --column answers="…", or name the columns in the first line.')  # fmt: skip
     reader.fieldnames = columns
     for row in reader:
         cells = {
@@ -95,9 +129,13 @@ def _table(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             for key, value in row.items()
             if key and isinstance(value, str) and value.strip()
         }
-        said = cells.pop("answers", None) or cells.pop("answer", "")
-        answers = [part.strip() for part in said.split(SEPARATOR) if part.strip()]
-        yield f"{path.name}:{reader.line_num}", {**cells, "answers": answers}
+        split = {
+            key: [part.strip() for part in value.split(SEPARATOR) if part.strip()]
+            if named.meaning(key, columns) == "answers"
+            else value
+            for key, value in cells.items()
+        }
+        yield f"{path.name}:{reader.line_num}", split
 
 
 def _json(text: str, path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -139,7 +177,7 @@ def _record(raw: Any) -> Record:
     question = raw.get("question")
     if not isinstance(question, str) or not question.strip():
         raise ValueError('it has no "question"')
-    answers = _answers(raw.get("answers", raw.get("answer")))
+    answers = _answers(raw.get("answers"))
     record: Record = {
         "id": str(raw.get("id") or content_hash(question.strip())),
         "question": question.strip(),
@@ -157,6 +195,7 @@ def _record(raw: Any) -> Record:
         "cluster": cluster,
         "format": raw.get("format"),
         "tags": raw.get("tags"),
+        "match": raw.get("match"),
     }
     return {**record, **{key: value for key, value in kept.items() if value}}
 
@@ -164,7 +203,7 @@ def _record(raw: Any) -> Record:
 def _answers(said: Any) -> list[str]:
     """Answers as a string, a list of strings or of {"text"}, or SQuAD's {"text": […]}: each once, in order."""
     if isinstance(said, Mapping):
-        said = said.get("text", [])
+        said = said["text"] if "text" in said else [json.dumps(said, ensure_ascii=False)] if said else []
     items = said if isinstance(said, list) else [] if said is None else [said]
     texts = [item.get("text") if isinstance(item, Mapping) else item for item in items]
     if not all(isinstance(text, str | int | float) for text in texts):
