@@ -67,6 +67,11 @@ class ModelParts:
     def adapter(self, variant: str, key: str | None = None) -> Path:
         """The folder of the adapter that a variant uses now, or of the one with this key. Raises NotBuilt when there is
         none, Mismatch when it was made for another prompt or base model."""
+        if not self.tunable:
+            raise NotBuilt(
+                f"The generator {self._generation.model.name!r} carries no adapters that GRAFT trains.",
+                "A model tuned elsewhere competes by its endpoint: [variants.NAME] endpoint = …",
+            )
         pointer = {"key": key} if key else read_json(self._workspace.adapter_pointer(variant))
         if pointer is None:
             raise NotBuilt(

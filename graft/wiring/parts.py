@@ -109,8 +109,11 @@ class Parts:
         decision = self.config.decision
         if self.is_local(variant):
             return MachinePricing(decision.machine_per_hour, self.prices)
-        model = str(self.config.generation.model.options.get("model", ""))
-        return TokenPricing(model, decision.input_price, decision.output_price, self.prices)
+        options = self.config.generation.model.options
+        prices = (decision.input_price, decision.output_price)
+        if prices == (None, None):  # what the model's own budget is kept by
+            prices = (options.get("input_price"), options.get("output_price"))
+        return TokenPricing(str(options.get("model", "")), *prices, self.prices)
 
     def _query(self, conversation: Sequence[Message]) -> SearchFor:
         """What to search for, by the rule or rewritten by the generator."""
