@@ -2,7 +2,7 @@
 
     python benchmarks/measuring_speed.py [--questions 1000] [--profile]
 
-The questions and answers are made up: an answer of two sentences with citations, five passages of about 100 words, gold
+The questions and answers are made up: an answer of two sentences with citations, five passages of about 100 words, 20 hits, gold
 spans, two thirds answerable, eight questions a document. Target: under 10 seconds for all of it. Loading of numpy and scipy is
 not counted.
 """
@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from graft.decision.compare import compare
 from graft.decision.recommend import recommend
 from graft.evaluation.metrics import score
-from graft.types import Answer, Citation, Evidence, Message, Passage, Question, Row, Usage
+from graft.types import Answer, Citation, Evidence, Message, Passage, Question, RankedHit, Row, Usage
 
 VARIANTS = ("base", "rag", "tuned", "hybrid")
 _VOCABULARY = [
@@ -45,6 +45,11 @@ def made_up(n: int) -> tuple[list[Question], dict[str, list[Row]], dict[Evidence
     for at in range(n):
         document = f"d{at // 8}"
         shown = [_passage(chance, document if rank == 0 else f"d{chance.randrange(n)}") for rank in range(5)]
+        places = [(passage.document, passage.start, passage.end) for passage in shown]
+        places += [(f"d{chance.randrange(n)}", 0, 700) for _ in range(15)]
+        hits = tuple(
+            RankedHit(f"c{at}-{rank}", *place, score=1 / rank) for rank, place in enumerate(places, 1)
+        )
         fact = shown[0].text.split(". ")[1]
         start = shown[0].text.index(fact)
         gold = Evidence(document, start, start + len(fact))
@@ -66,7 +71,8 @@ def made_up(n: int) -> tuple[list[Question], dict[str, list[Row]], dict[Evidence
             passages = tuple(shown) if name in ("rag", "hybrid") else ()
             citation = Citation(1, document, 0, len(shown[0].text), shown[0].text)
             answer = Answer(said, name, (citation,) if passages else (), passages, usage=Usage(900, 40),
-                            timings={"search": 0.01, "total": 0.4} if passages else {"total": 0.3}, cost=0.0004)  # fmt: skip
+                            timings={"search": 0.01, "total": 0.4} if passages else {"total": 0.3}, cost=0.0004,
+                            ranking=hits if passages else None)  # fmt: skip
             rows[name].append(Row(f"q{at}", name, "ok", answer))
     return questions, rows, texts
 

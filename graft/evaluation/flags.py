@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from graft.evaluation.figures import figures, numbers, same_number
 from graft.evaluation.groundedness import STOP
@@ -52,9 +53,11 @@ def unsupported_names(said: str, evidence: Sequence[str], asked: str = "") -> tu
     A name is a run of capitalised words, without the first of a sentence unless that has another capital or a digit, or is
     the whole sentence. Languages that capitalise nouns are over-flagged, scripts without capitals never.
     """
-    held = {stem for text in (*evidence, asked) for word in _vocabulary(text) for stem in _stems(word)}
+    held = frozenset().union(*map(_vocabulary, (*evidence, asked)))
     return tuple(
-        dict.fromkeys(name for name in names(said) if not all(_known(word, held) for word in _parts(name)))
+        dict.fromkeys(
+            name for name in names(said) if any(held.isdisjoint(_stems(word)) for word in _parts(name))
+        )
     )
 
 
@@ -91,18 +94,15 @@ def _parts(name: str) -> Iterator[str]:
     yield from (word for word in tokens(plain) if word not in STOP and word not in _TITLES)
 
 
-def _vocabulary(text: str) -> Iterator[str]:
-    """Yield the words of a text, also those on both sides of a hyphen, a slash or a colon."""
-    yield from tokens(text)
-    yield from tokens(re.sub(r"[^\w\s]", " ", text))
+@lru_cache(1 << 12)
+def _vocabulary(text: str) -> frozenset[str]:
+    """Return the words of a text, also those on both sides of a hyphen, a slash or a colon, with and without a last s."""
+    words = (*tokens(text), *tokens(re.sub(r"[^\w\s]", " ", text)))
+    return frozenset(stem for word in words for stem in _stems(word))
 
 
 def _stems(word: str) -> set[str]:
     return {word, word.removesuffix("s")}
-
-
-def _known(word: str, held: set[str]) -> bool:
-    return not held.isdisjoint(_stems(word))
 
 
 def reversed_claims(claims: Sequence[str], evidence: Sequence[str]) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def reversed_claims(claims: Sequence[str], evidence: Sequence[str]) -> tuple[str
     Each clause of a claim is held against the clauses of the evidence that have most of its content words; one that denies or
     affirms like it clears it. Idioms such as "no later than" deny nothing.
     """
-    held = [(frozenset(tokens(clause)), denies(clause)) for text in evidence for clause in _comparable(text)]
+    held = [clause for text in evidence for clause in _comparable(text)]
     return tuple(claim for claim in claims if any(_is_reversed(clause, held) for clause in _clauses(claim)))
 
 
@@ -125,7 +125,7 @@ def _is_reversed(clause: str, held: Sequence[tuple[frozenset[str], bool]]) -> bo
 
 def denies(text: str) -> bool:
     """Whether a text holds a negation that denies something."""
-    return _NEGATION.search(_NO_DENIAL.sub(" ", text)) is not None
+    return _NEGATION.search(text) is not None and _NEGATION.search(_NO_DENIAL.sub(" ", text)) is not None
 
 
 def _content(text: str) -> frozenset[str]:
@@ -136,10 +136,14 @@ def _clauses(sentence: str) -> list[str]:
     return [part for part in _CLAUSE.split(sentence) if part.strip()] or [sentence]
 
 
-def _comparable(text: str) -> Iterator[str]:
-    """Yield the clauses of a text, and its sentences that hold no "not": in one that does, only its clause tells what is
-    denied."""
+@lru_cache(1 << 12)
+def _comparable(text: str) -> tuple[tuple[frozenset[str], bool], ...]:
+    """Return (words, whether they deny) of the clauses of a text, and of its sentences that hold no "not": in one that does,
+    only its clause tells what is denied."""
+    found = []
     for sentence in sentences(text):
-        yield from _clauses(sentence)
-        if not denies(sentence):
-            yield sentence
+        clauses = [(frozenset(tokens(clause)), denies(clause)) for clause in _clauses(sentence)]
+        found += clauses
+        if len(clauses) > 1 and not any(denied for _, denied in clauses):
+            found.append((frozenset().union(*(words for words, _ in clauses)), False))
+    return tuple(found)
