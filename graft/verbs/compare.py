@@ -15,7 +15,7 @@ from typing import Any
 from graft.decision import compare as comparing
 from graft.decision.explain import headroom_line, tuning_gain_line
 from graft.decision.ownership import Ownership, ownership_lines
-from graft.decision.recommend import Limits, Values, recommend
+from graft.decision.recommend import Limits, recommend
 from graft.decision.trust import Trust
 from graft.errors import DataError, LeakError, NotBuilt
 from graft.evaluation.metrics import score
@@ -24,7 +24,6 @@ from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_l
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.reporting import report as reporting
-from graft.settings import BASELINES, DecisionSection
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
@@ -34,6 +33,7 @@ from graft.verbs.comparing.bills import bills
 from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import Field, competitors, run_key
 from graft.verbs.comparing.development import development, held_apart
+from graft.verbs.comparing.fitness import beaten, mute, unsure
 from graft.verbs.comparing.judging import judging
 from graft.verbs.comparing.likelihoods import likelihoods
 from graft.verbs.labelling.rates import labelled, overruled
@@ -225,11 +225,11 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
     recommendation = recommend(
         comparison, measured.scores, **shared, costs=per_answer,
         monthly={name: bill.per_month(owned.months) for name, bill in owned.bills.items()},
-        values=Values(decision.right, decision.wrong, decision.abstain, decision.format),
+        values=parts.values,
         limits=Limits(
             max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
             floors=decision.floors, guardrails=decision.guardrails,
-            excluded=_mute(comparison, decision.max_declines), apart={forgetting.GUARD: forgetting.apart(forgotten)},
+            excluded=mute(comparison, decision.max_declines), apart={forgetting.GUARD: forgetting.apart(forgotten)},
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=found,
         outcome=JUDGED if config.evaluation.primary == JUDGED else "truthfulness",
@@ -237,13 +237,14 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
     told = [
         *headroom_line(comparison),
         *tuning_gain_line(measured.scores, clusters, seed=config.project.seed, draws=config.evaluation.draws),
+        *unsure(measured.rows, recommendation, config.generation.min_confidence),
     ]
     recommendation = replace(
         recommendation,
         reasons=(*recommendation.reasons, *told),
         trace=(*recommendation.trace, *told, *forgetting.lines(forgotten), *ownership_lines(owned)),
     )
-    beyond = _beyond(measured, comparison, recommendation, decision)
+    beyond = beaten(questions, comparison, recommendation, parts.values)
     beyond = (*beyond, *(kept.warning(name) for name, kept in forgotten.items() if kept.lost))
     labels = labelled(
         parts.root / config.evaluation.labels, questions, measured.rows, measured.scores,
@@ -254,40 +255,6 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         measured = replace(measured, trust=replace(measured.trust, labels=labels))
     comparison = replace(comparison, warnings=(*beyond, *comparison.warnings))
     return _written(parts, measured, comparison, recommendation, owned)
-
-
-def _mute(comparison: Comparison, limit: float) -> dict[str, str]:
-    """Return the variants that decline too much to be called a system, with the reason."""
-    declines = {name: metrics["over_refusal"].mean for name, metrics in comparison.variants.items()}
-    return {
-        name: f"it declines {share:.0%} of the questions that have an answer, the limit {limit:.0%}"
-        for name, share in declines.items()
-        if share is not None and share > limit
-    }
-
-
-def _beyond(
-    measured: Measured, comparison: Comparison, best: Recommendation, decision: DecisionSection
-) -> tuple[str, ...]:
-    """Warn when saying nothing would be worth more than the best variant, or a plain baseline is ahead of all."""
-    left = [known for known in (best.variant, *best.candidates) if known and known in best.utility]
-    worth = {name: mean for name in left or best.utility if (mean := best.utility[name].mean) is not None}
-    if not worth:
-        return ()
-    found = []
-    name = max(worth, key=lambda known: worth[known])
-    gains = [-decision.abstain if question.answerable else decision.right for question in measured.questions]
-    silent = sum(gains) / len(gains)
-    if left and worth[name] < silent:  # without one left, the verdict says so itself
-        told = f"declining every question would be worth {silent:+.2f} a question, {name} {worth[name]:+.2f}"
-        found.append(f"Do not serve {name} as it is: {told}.")
-    plain = [known for known in BASELINES if known in comparison.variants]
-    means = {known: comparison.variants[known][comparison.primary].mean for known in (*plain, name)}
-    ahead = [known for known in plain if (means[known] or 0.0) > (means[name] or 0.0)]
-    if ahead:
-        told = ", ".join(f"{known} {means[known]:+.2f}" for known in ahead)
-        found.append(f"Plain baselines are ahead on {comparison.primary}: {told}; {name} {means[name]:+.2f}.")
-    return tuple(found)
 
 
 def _mean(values: Sequence[Value]) -> float | None:

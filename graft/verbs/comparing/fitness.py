@@ -1,0 +1,64 @@
+"""Which variants are fit to be served, beside the verdict: who says nothing, who is behind saying nothing or behind a plain
+baseline, and who may be worth more where it is sure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from graft.decision.utility import Values
+from graft.settings import BASELINES
+from graft.types import Comparison, Question, Recommendation, Row
+
+
+def mute(comparison: Comparison, limit: float) -> dict[str, str]:
+    """Return the variants that decline too much to be called a system, with the reason."""
+    declines = {name: metrics["over_refusal"].mean for name, metrics in comparison.variants.items()}
+    return {
+        name: f"it declines {share:.0%} of the questions that have an answer, the limit {limit:.0%}"
+        for name, share in declines.items()
+        if share is not None and share > limit
+    }
+
+
+def beaten(
+    questions: Sequence[Question], comparison: Comparison, best: Recommendation, values: Values
+) -> tuple[str, ...]:
+    """Warn when saying nothing would be worth more than the best variant, or a plain baseline is ahead of all."""
+    left = [known for known in (best.variant, *best.candidates) if known and known in best.utility]
+    worth = {name: mean for name in left or best.utility if (mean := best.utility[name].mean) is not None}
+    if not worth:
+        return ()
+    found = []
+    name = max(worth, key=lambda known: worth[known])
+    gains = [-values.abstain if question.answerable else values.right for question in questions]
+    silent = sum(gains) / len(gains)
+    if left and worth[name] < silent:  # without one left, the verdict says so itself
+        told = f"declining every question would be worth {silent:+.2f} a question, {name} {worth[name]:+.2f}"
+        found.append(f"Do not serve {name} as it is: {told}.")
+    plain = [known for known in BASELINES if known in comparison.variants]
+    means = {known: comparison.variants[known][comparison.primary].mean for known in (*plain, name)}
+    ahead = [known for known in plain if (means[known] or 0.0) > (means[name] or 0.0)]
+    if ahead:
+        told = ", ".join(f"{known} {means[known]:+.2f}" for known in ahead)
+        found.append(f"Plain baselines are ahead on {comparison.primary}: {told}; {name} {means[name]:+.2f}.")
+    return tuple(found)
+
+
+def unsure(
+    rows: Mapping[str, Sequence[Row]], best: Recommendation, thresholds: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Where no variant is fit to serve, name the one to try with a threshold: it may do better where it is sure."""
+    if best.variant or best.candidates:
+        return ()
+    told = {
+        name: best.utility[name].mean or 0.0
+        for name, given in rows.items()
+        if name in best.utility
+        and name not in thresholds
+        and any(row.answer is not None and row.answer.confidence is not None and not row.answer.abstained for row in given)
+    }  # fmt: skip
+    if not told:
+        return ()
+    name = max(told, key=lambda known: told[known])
+    return (f"Where it is sure of an answer, {name} may be worth more: graft calibrate --variant {name}",)
