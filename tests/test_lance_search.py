@@ -2,6 +2,7 @@
 
 import math
 import random
+import threading
 from collections import Counter
 
 import numpy as np
@@ -14,6 +15,7 @@ from graft.backends.bm25_index import Bm25Index, packed, tokens
 from graft.backends.store_lancedb import LanceStore
 from graft.backends.top import at_least_kth
 from graft.backends.vector_index import VectorIndex
+from graft.errors import BackendError
 from graft.protocols import Filter
 from graft.testing.fakes import HashingEmbedder
 from graft.testing.stores import sample_chunks
@@ -74,6 +76,38 @@ def test_bm25_over_several_segments_and_frequent_words(monkeypatch):
     assert np.allclose(
         np.sort(scores)[::-1][:5], np.sort(np.array(plain_bm25(texts, ["w0"]))[allowed])[::-1][:5], rtol=1e-4
     )
+
+
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_frequent_words_are_passed_over_only_where_they_cannot_matter(share):
+    """Rare words decide, words of half of the texts are added for the best alone: the result is that of adding all."""
+    rng = random.Random(4)
+    common = ["the", "of", "what"]
+    texts = [
+        [*(f"r{rng.randint(0, 60)}" for _ in range(2)), *rng.choices(common, k=rng.randint(0, 5))]
+        for _ in range(2000)
+    ]
+    index = grown(Bm25Index(), texts)
+    allowed = None if share == 1 else np.array([rng.random() < share for _ in texts])
+    for number in range(20):
+        query = ["what", "the", f"r{number}", f"r{number + 7}", "of", "r0"]
+        wanted = np.array(plain_bm25_of(texts, query))
+        wanted = wanted if allowed is None else wanted * allowed
+        rows, scores = index.search(query, 10, allowed)
+        assert np.allclose(np.sort(scores)[::-1][:10], np.sort(wanted)[::-1][:10], rtol=1e-4)
+        assert set(rows.tolist()) >= set(np.flatnonzero(wanted > np.sort(wanted)[-10] * 1.0001).tolist())
+
+
+def plain_bm25_of(texts: list[list[str]], query: list[str]) -> list[float]:
+    """The formula where few different words are asked for."""
+    having = {word: sum(word in text for text in texts) for word in query}
+    average = sum(map(len, texts)) / len(texts)
+    idf = {word: math.log(1 + (len(texts) - count + 0.5) / (count + 0.5)) for word, count in having.items()}
+    scores = []
+    for text in texts:
+        norm = 1.2 * (0.25 + 0.75 * len(text) / average)
+        scores.append(sum(idf[word] * (n := text.count(word)) * 2.2 / (n + norm) for word in query))
+    return scores
 
 
 def test_a_long_text_and_a_frequent_word_are_counted_within_what_a_byte_holds():
@@ -183,6 +217,69 @@ def test_copies_in_eight_bits_are_rescored_from_disk(tmp_path, monkeypatch):
     health = copies.health()
     assert (health.search, health.rows, health.recall) == ("int8", 400, 1.0)
     assert health.memory_bytes < exact.health().memory_bytes
+
+
+def test_nobody_waits_for_a_compaction_but_who_would_undo_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("graft.backends.store_lancedb._MOST_FRAGMENTS", 3)
+    released, begun = threading.Event(), threading.Event()
+
+    class Slow(LanceStore):
+        def _compact(self):
+            begun.set()
+            released.wait(10)
+            super()._compact()
+
+    store, reader = Slow(tmp_path), LanceStore(tmp_path)
+    for number in range(5):
+        put(store, f"d{number}", "v1", [f"w{number}"])
+    store.optimize()
+    assert begun.wait(10)
+    put(store, "d5", "v1", ["w5"])  # an addition goes on
+    assert [chunk.text for chunk, _ in reader.search_text("w5", 3)] == ["w5"]
+    edit = threading.Thread(target=put, args=(store, "d5", "v2", ["w6"]))
+    edit.start()
+    edit.join(0.2)
+    assert edit.is_alive()
+    assert [chunk.text for chunk, _ in store.search_text("w5", 3)] == ["w5"]  # and so does a query
+    released.set()
+    edit.join(10)
+    store.close()
+    assert store._latest().stats()["fragment_stats"]["num_fragments"] <= 3
+    for each in (store, reader):
+        assert sorted(chunk.text for chunk in each.chunks()) == ["w0", "w1", "w2", "w3", "w4", "w6"]
+
+
+def test_a_compaction_that_fails_is_told_at_the_next_update(tmp_path, monkeypatch):
+    monkeypatch.setattr("graft.backends.store_lancedb._MOST_FRAGMENTS", 3)
+    store = LanceStore(tmp_path)
+    for number in range(5):
+        put(store, f"d{number}", "v1", [f"w{number}"])
+    monkeypatch.setattr(store, "_versions", lambda: int("a full disk"))
+    store._compact()
+    monkeypatch.undo()
+    with pytest.raises(BackendError, match="a full disk"):
+        store.optimize()
+    store.optimize()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_signs_leave_in_what_is_near(share):
+    rng = np.random.default_rng(3)
+    centres = rng.standard_normal((200, 96))
+    vectors = (centres[rng.integers(0, 200, 20_000)] + 0.8 * rng.standard_normal((20_000, 96))).astype(
+        np.float32
+    )
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    whole, chosen = (VectorIndex.empty(96, 20_000, many=many).grown(vectors) for many in (None, 10_000))
+    assert (whole.chosen, chosen.chosen) == (False, True)
+    allowed = None if share == 1 else rng.random(20_000) < share
+    shares = []
+    for query in vectors[::400]:
+        true, near = (set(index.search(query, 10, allowed)[0].tolist()) for index in (whole, chosen))
+        assert near <= true or len(near) >= 10
+        assert allowed is None or all(allowed[row] for row in near)
+        shares.append(len(true & near) / len(true))
+    assert np.mean(shares) >= 0.98
 
 
 @pytest.mark.slow

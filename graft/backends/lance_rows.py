@@ -207,9 +207,11 @@ class ChunkRows:
         place = [(row, bisect.bisect_right(self.starts, row) - 1) for row in rows.tolist()]
         return [self.parts[part].ids((row - self.starts[part],))[0] for row, part in place]
 
-    def column(self, name: str, rows: Rows) -> list[Any]:
-        """Return one column of some rows."""
-        return [item[0] for item in self._cells(rows, (name,))]
+    def table(self, names: Sequence[str], rows: Rows) -> Any:
+        """Return some columns of some rows as an Arrow table."""
+        import pyarrow as pa
+
+        return pa.concat_tables([part.table.select(names) for part in self.parts]).take(rows)
 
     def ordered(self, rows: Rows) -> Rows:
         """Return the rows by document, then start."""

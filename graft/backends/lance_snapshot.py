@@ -94,16 +94,26 @@ class Snapshot:
     def _followed(self, table: Any, added: Addresses, gone: Mask) -> tuple[Addresses, Addresses, Mask]:
         """Tell rows that compaction moved from new ones: document states cover all that a row is made of, so one with
         the same id and state is the same row."""
-        found = table.take_row_ids(added.tolist()).select(["id", "state"]).with_row_id().to_arrow()
-        names = zip(found["id"].to_pylist(), found["state"].to_pylist(), strict=True)
-        place = dict(zip(names, found["_rowid"].to_pylist(), strict=True))
+        import pyarrow.compute as pc
+
+        found = self._named(table, added)
         rows = np.flatnonzero(gone)
-        keys = zip(self.chunks.column("id", rows), self.chunks.column("state", rows), strict=True)
+        before = self.chunks.table(("id", "state"), rows)
+        where = pc.index_in(found["id"], value_set=before["id"]).combine_chunks()
+        same = pc.fill_null(pc.equal(before["state"].take(where), found["state"]), False).to_numpy()
         addresses, gone = self.addresses.copy(), gone.copy()
-        for row, key in zip(rows.tolist(), keys, strict=True):
-            if key in place:
-                addresses[row], gone[row] = place.pop(key), False
-        return addresses, np.sort(np.array(list(place.values()), dtype=np.uint64)), gone
+        moved = rows[where.to_numpy(zero_copy_only=False)[same].astype(np.intp)]
+        now = found["_rowid"].to_numpy()
+        addresses[moved], gone[moved] = now[same], False
+        return addresses, np.sort(now[~same]), gone
+
+    @staticmethod
+    def _named(table: Any, added: Addresses) -> Any:
+        """Return the id, state and address of rows. A scan of all costs 0.3 µs a row, asking for some of them 1 µs each."""
+        if 4 * len(added) < table.count_rows():
+            return table.take_row_ids(added.tolist()).select(["id", "state"]).with_row_id().to_arrow()
+        found = table.search().select(["id", "state"]).with_row_id(True).limit(None).to_arrow()
+        return found.filter(_within(found["_rowid"].to_numpy(), added))
 
     def grown(self, query: Callable[[list[str]], Any]) -> Self:
         """Return this snapshot with more rows; `query` asks for some columns of them. Texts come first and the rest in

@@ -117,6 +117,26 @@ class StoreConformance:
             assert all(isinstance(score, float) for score in scores)
         assert store.search_text("zebra", 10) == []
 
+    def test_a_reading_agrees_with_the_lists(self, store: Store) -> None:
+        """A store that lists rows lists those of the chunks that it lists, and stays at its version."""
+        if not isinstance(store, protocols.Readable):
+            pytest.skip("the store lists chunks")
+        reading = store.reading()
+        vector = HashingEmbedder().encode(["annual leave"])[0]
+        for where in (None, Filter({"team": "people"}), Filter({"team": "nobody"})):
+            for listed, hits in (
+                (reading.dense(vector, 3, where), store.search_dense(vector, 3, where)),
+                (reading.text("leave", 3, where), store.search_text("leave", 3, where)),
+            ):
+                made = list(zip(reading.chunks(listed.rows), listed.scores.tolist(), strict=True))
+                assert made == hits
+                assert list(reading.ids(listed.rows)) == [chunk.id for chunk, _ in hits]
+            assert reading.holds("leave", where) == bool(store.search_text("leave", 1, where))
+        rows = reading.text("unused", 5).rows
+        store.replace({"leave.md": ""}, [], np.zeros((0, 0), dtype=np.float32))
+        assert [chunk.text for chunk in reading.chunks(rows)] == ["Unused leave moves to March."]
+        assert not store.reading().holds("unused")
+
     def test_k_bounds_the_hits(self, store: Store) -> None:
         """Never more than k, and all when k is larger."""
         vector = HashingEmbedder().encode(["leave"])[0]
