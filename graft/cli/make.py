@@ -14,12 +14,12 @@ from graft.cli.app import HERE, AsJson, DryRun, Folder, app, open_project, repor
 def init(
     folder: Folder = HERE,
     force: Annotated[bool, typer.Option(help="Overwrite an existing graft.toml.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at a folder of files and write a commented graft.toml that works on it."""
     from graft.project import Project
 
-    written = Project.init(folder, force=force)
-    print(written.summary)
+    show_result(Project.init(folder, force=force), lambda written: written.summary, as_json)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from graft.errors import DataError, nearest
 from graft.tuning.checks import Checked, Finding, check_examples
+from graft.tuning.formats import renamed
 from graft.types import Example, Message, Role, content_hash
 
 __all__ = ["Checked", "Finding", "check_examples", "read_examples"]
@@ -28,7 +29,8 @@ def read_examples(path: Path) -> tuple[Example, ...]:
     """Return the examples of a JSONL or JSONL.gz file, in file order.
 
     A line is `{"id"?, "input" | "messages", "output", "documents"?, "split"?}`; an output that is an object is dumped
-    compactly. A conversation may also end with the ideal answer as its assistant turn, without "output".
+    compactly. A conversation may also end with the ideal answer as its assistant turn, without "output". Rows of Alpaca,
+    prompt and completion, and ShareGPT are read as well (formats.py).
     Raises DataError with file:line for each problem (at most 20).
     """
     examples: list[Example] = []
@@ -111,6 +113,7 @@ def _record(line: str) -> dict[str, Any]:
         raise ValueError(f"not valid JSON ({error.msg} at column {error.colno})") from error
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  (read_examples turns it into a DataError)
+    record = renamed(record)
     for key in record:
         # Other keys are the user's own notes; one that is almost ours is a typo that would lose data.
         if key not in KEYS and (guess := nearest(key, KEYS)):

@@ -7,9 +7,13 @@ new file are the documentation of the settings' own fields, so the two cannot dr
 from __future__ import annotations
 
 import ast
+import csv
 import dataclasses
 import inspect
+import io
 import json
+import re
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,17 +22,25 @@ from typing import Any
 
 from graft import plugins, settings
 from graft.errors import ConfigError
+from graft.evaluation.columns import Columns, decoded, delimiter_of
+from graft.tuning.formats import is_example
 from graft.workspace import FOLDER, guard, write_text
+
+_HEAD = 1 << 16  # bytes of a table in which its first line ends
+# Names of files that nobody should train on.
+_TEST = re.compile(r"(?:^|[^a-z])(?:tests?|eval(?:uation)?|held.?out|gold)(?:[^a-z]|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a folder holds. `suffixes` counts the document files."""
+    """What a folder holds. `documents` is the folder with all of them, "" for none; `suffixes` counts the document files;
+    `sheets` are tables of questions with answers, which may be knowledge or a measurement."""
 
     documents: str
     suffixes: Counter[str]
     examples: str | None
     questions: str | None
+    sheets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +55,34 @@ class Outcome:
         """What was found and what to do next."""
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in self.found.suffixes.most_common())
         missing = [name for name in ("examples", "questions") if getattr(self.found, name) is None]
-        lines = [f"Wrote {self.path}.", f"  documents  {self.found.documents} ({kinds})"]
+        documents = f"{self.found.documents} ({kinds})" if self.found.documents else "none"
+        lines = [f"Wrote {self.path}.", f"  documents  {documents}"]
         lines += [
             f"  {name:<10} {getattr(self.found, name) or 'none yet'}" for name in ("examples", "questions")
         ]
+        lines += [
+            f"  {sheet} holds questions with answers, so it is neither indexed nor trained on. To measure on it:\n"
+            f"    graft questions import {shlex.quote(str(self.path.parent / sheet))} --to "
+            f"{shlex.quote(str(self.path.parent / 'questions.jsonl'))}\n"
+            "    If it is knowledge to answer from, put it into [documents] instead."
+            for sheet in self.found.sheets
+        ]
+        if not self.found.documents:
+            lines.append("  Without documents only base and tuned can be built.")
         if "examples" in missing:
             lines.append(
                 '  Without examples ({"input": …, "output": …} a line) only base and rag can be built.'
             )
-        if "questions" in missing:
+        if "questions" in missing and not self.found.sheets:
             lines.append(
                 '  Without questions ({"id": …, "question": …, "answers": […]} a line) nothing can be compared.'
             )
-        lines.append(f"Next: graft build {self.path.parent}")
+        lines.append(f"Next: graft build {shlex.quote(str(self.path.parent))}")
         return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented form for scripts."""
+        return {"path": str(self.path), **dataclasses.asdict(self.found)}
 
 
 def init(folder: Path, *, force: bool = False) -> Outcome:
@@ -67,10 +93,11 @@ def init(folder: Path, *, force: bool = False) -> Outcome:
     if path.exists() and not force:
         raise ConfigError(f"{path} exists already.", "Edit it, or overwrite it with --force.")
     found = look(folder)
-    if not found.suffixes:
+    if not found.suffixes and found.examples is None:
         known = ", ".join(sorted(_suffixes()))
         raise ConfigError(
-            f"There is nothing to index in {folder}.", f"Put documents there; GRAFT reads {known}."
+            f"There is nothing to index and nothing to tune on in {folder}.",
+            f'Put documents there ({known}), or examples, one JSON object a line: {{"input": "…", "output": "…"}}.',
         )
     write_text(path, render(found, name=folder.resolve().name))
     return Outcome(path, found)
@@ -84,17 +111,22 @@ def look(folder: Path) -> Found:
         )
     examples = questions = None
     documents: list[Path] = []
+    sheets: list[str] = []
     for path in files:
         kind = _kind(path)
-        if kind == "examples":
+        if kind == "examples" and _TEST.search(path.name.lower()):
+            sheets.append(path.relative_to(folder).as_posix())
+        elif kind == "examples":
             examples = examples or path.relative_to(folder).as_posix()
         elif kind == "questions":
             questions = questions or path.relative_to(folder).as_posix()
+        elif kind == "sheet":
+            sheets.append(path.relative_to(folder).as_posix())
         elif kind == "document":
             documents.append(path.relative_to(folder))
     tops = {path.parts[0] if len(path.parts) > 1 else "." for path in documents}
-    top = tops.pop() if len(tops) == 1 else "."
-    return Found(top, Counter(path.suffix.lower() for path in documents), examples, questions)
+    top = "" if not tops else tops.pop() if len(tops) == 1 else "."
+    return Found(top, Counter(path.suffix.lower() for path in documents), examples, questions, tuple(sheets))
 
 
 def _hidden(path: Path) -> bool:
@@ -102,18 +134,31 @@ def _hidden(path: Path) -> bool:
 
 
 def _kind(path: Path) -> str:
-    """Return "examples", "questions", "document" or "" for a file, by its name and its first line."""
+    """Return "examples", "questions", "sheet", "document" or "" for a file, by its name and its first line."""
     name = path.name.lower()
     if name in {settings.FILE, "makefile"}:
         return ""
     if name.endswith((".jsonl", ".jsonl.gz")):
         keys = _first_keys(path)
-        if "output" in keys and keys & {"input", "messages"}:
-            return "examples"
         if keys & {"answers", "answerable"} and keys & {"question", "messages"}:
             return "questions"
+        if is_example(keys):
+            return "examples"
         return "document" if "text" in keys else ""
+    if path.suffix.lower() in {".csv", ".tsv"} and _is_sheet(path):
+        return "sheet"
     return "document" if path.suffix.lower() in _suffixes() else ""
+
+
+def _is_sheet(path: Path) -> bool:
+    """Whether a table has a column of questions and one of answers."""
+    try:
+        with path.open("rb") as handle:
+            text, _ = decoded(handle.read(_HEAD).rpartition(b"\n")[0])
+    except (OSError, UnicodeDecodeError):
+        return False
+    columns = next(csv.reader(io.StringIO(text), delimiter=delimiter_of(text, path.suffix)), [])
+    return {"question", "answers"} <= Columns({}).renamed(dict.fromkeys(columns)).keys()
 
 
 def _first_keys(path: Path) -> set[str]:
@@ -137,15 +182,19 @@ def render(found: Found, *, name: str) -> str:
     chosen: dict[tuple[str, str], Any] = {
         ("project", "name"): name,
         ("project", "effort"): "balanced",
-        ("documents", "paths"): (found.documents,),
+        ("documents", "paths"): (found.documents,) if found.documents else (),
         ("tuning", "examples"): found.examples or "examples.jsonl",
         ("evaluation", "questions"): found.questions or "questions.jsonl",
     }
-    if found.documents == ".":
-        # The project's own files are not its knowledge.
-        labels = settings.EvaluationSection().labels
-        own = [path for path in (found.examples, found.questions, labels, settings.FILE) if path]
-        chosen["documents", "exclude"] = tuple(own)
+    if not found.documents:
+        chosen["evaluation", "variants"] = ("base", "tuned")
+    sheets = [
+        sheet.removeprefix(f"{found.documents}/")
+        for sheet in found.sheets
+        if found.documents == "." or sheet.startswith(f"{found.documents}/")
+    ]
+    if sheets:
+        chosen["documents", "exclude"] = tuple(sheets)
     lines = ["# GRAFT's project file. Keys that are commented out stand at their defaults.", ""]
     for section, kind in settings.sections().items():
         lines.append(f"[{section}]")
