@@ -157,6 +157,16 @@ class Reranker(Protocol):
 
 
 @runtime_checkable
+class Weighted(Protocol):
+    """What a Reranker may do besides: say how much its score counts beside that of the search, from 0 to 1. Without it, the
+    reranker alone decides the order."""
+
+    @property
+    def weight(self) -> float:
+        """The share of its standardised score."""
+
+
+@runtime_checkable
 class Generator(Protocol):
     """Answers prompts. `fingerprint` covers model, adapter and decoding."""
 

@@ -198,6 +198,19 @@ def test_a_reranker_reads_the_first_hits_and_the_rest_is_dropped():
     ]
 
 
+def test_a_weight_lets_the_search_have_its_say():
+    hits = [hit("aa", 5.0), hit("aaaa", 4.0), hit("aaa", 0.0)]
+    longest, both, found = (rerank(Longest(), "q", hits, 3, weight) for weight in (1.0, 0.5, 0.0))
+    assert [one.chunk.text for one in longest] == ["aaaa", "aaa", "aa"]
+    assert [one.chunk.text for one in both] == ["aaaa", "aa", "aaa"]
+    assert [one.chunk.text for one in found] == ["aa", "aaaa", "aaa"]
+    assert sum(one.score for one in both) == pytest.approx(0, abs=1e-6)
+    assert [one.scores["rerank"] for one in both] == [4.0, 2.0, 3.0]
+    alike = [hit("ab", 2.0), hit("ba", 1.0)]
+    assert [one.chunk.text for one in rerank(Longest(), "q", alike, 2, 0.5)] == ["ab", "ba"]
+    assert rerank(Longest(), "q", [], 5, 0.5) == []
+
+
 @pytest.mark.parametrize("scores", [[1.0], [1.0, float("nan")]])
 def test_a_reranker_that_returns_nonsense_is_an_error(scores):
     class Broken(Longest):

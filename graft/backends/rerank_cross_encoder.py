@@ -24,11 +24,12 @@ class CrossEncoderReranker:
 
     @dataclass(frozen=True, slots=True)
     class Options:
-        """`model`: a hub name or a folder. `batch`: pairs computed at once. `max_tokens`: longer pairs are cut.
+        """`model`: a hub name or a folder. `weight`: how much its score counts beside the search's; 1: it alone. `batch`: pairs computed at once. `max_tokens`: longer pairs are cut.
         `precision`: auto is bf16 where the hardware multiplies it natively, else fp32. `device`: auto, cpu, cuda or mps.
         """
 
         model: str = "cross-encoder/ms-marco-MiniLM-L6-v2"
+        weight: float = 1.0
         batch: int = 32
         max_tokens: int = 512
         precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -36,6 +37,7 @@ class CrossEncoderReranker:
 
     def __init__(self, options: Options | None = None) -> None:
         self._options = options or self.Options()
+        self.weight = self._options.weight
         self._lock = threading.Lock()
         self._loaded: tuple[Any, Any] | None = None
 

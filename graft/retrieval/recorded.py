@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from graft.protocols import Embedder, Filter, Matrix, Reranker, Store, StoreHealth, Vector
+from graft.protocols import Embedder, Filter, Matrix, Reranker, Store, StoreHealth, Vector, Weighted
 from graft.types import Chunk
 
 Ranked = list[tuple[Chunk, float]]
@@ -99,6 +99,7 @@ class RecordedReranker:
         self._reranker = reranker
         self._scores: dict[tuple[str, str], float] = {}
         self.fingerprint = reranker.fingerprint
+        self.weight = reranker.weight if isinstance(reranker, Weighted) else 1.0
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return one score a text."""

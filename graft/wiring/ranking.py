@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from graft.protocols import Embedder, Filter, Reranker, Store
+from graft.protocols import Embedder, Filter, Reranker, Store, Weighted
 from graft.retrieval import expansion, fusion, refine
 from graft.retrieval.diversity import diversify
 from graft.retrieval.expansion import Write
@@ -56,7 +56,8 @@ def steps(section: RetrievalSection, reranker: Reranker | None) -> Mapping[str, 
             hits, section.recency, section.recency_days, section.recency_weight
         )
     if reranker is not None:
-        made["rerank"] = lambda query, hits: refine.rerank(reranker, query, hits, section.rerank)
+        weight = reranker.weight if isinstance(reranker, Weighted) else 1.0
+        made["rerank"] = lambda query, hits: refine.rerank(reranker, query, hits, section.rerank, weight)
     if section.diversity:
         made["diversify"] = lambda _, hits: diversify(hits, section.diversity)
     if section.least:
