@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 from benchmarks.anchors import bm25, financebench, ragchecker  # noqa: E402
 from benchmarks.anchors.figures import auc, bootstrap, pearson, spearman  # noqa: E402
+from graft.errors import DataError  # noqa: E402
 
 DATA = Path(os.environ.get("GRAFT_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
@@ -78,6 +79,9 @@ def write_ragchecker(folder):
         )
     (folder / "human_labeled_data.json").write_text(json.dumps(rows), encoding="utf-8")
     (folder / "baseline_ragchecker.json").write_text(json.dumps(released), encoding="utf-8")
+    similar = [{**row, **{model: {"ragas": {"answer_similarity": row[model]["ragchecker"]["correctness_label"]}}
+                          for model in ("model1", "model2")}} for row in released]  # fmt: skip
+    (folder / "baseline_ragas_llama3.json").write_text(json.dumps(similar), encoding="utf-8")
 
 
 def test_ragcheckers_rows_are_correlated_with_both_annotators(tmp_path):
@@ -95,6 +99,8 @@ def test_ragcheckers_rows_are_correlated_with_both_annotators(tmp_path):
     assert ours.value == theirs.value == pytest.approx(expected)
     assert ours.low < ours.value < ours.high
     assert (ours.n, ours.published, ours.reading) == (12, 0.440, "outside")
+    assert found[anchor, "RAGAS answer similarity"].value == theirs.value
+    assert found[anchor, "RAGAS answer similarity"].published == 0.4321
     assert found[anchor, "one person with the other"].n == 12
     assert found["RAGChecker, completeness (Spearman with people)", "idf recall"].published == 0.600
     assert found["RAGChecker, overall (Spearman with people)", "content F1"].published == 0.557
@@ -156,6 +162,25 @@ def test_financebenchs_grades_are_compared_with_ours(tmp_path):
     assert found["FinanceBench, systems", "Spearman of accuracy"].value == pytest.approx(1.0)
     llama = found["FinanceBench, systems", "llama2 sharedStore: right by people"]
     assert (llama.value, llama.published) == (0.75, 0.193)
+    wrong = found["FinanceBench, systems", "llama2 sharedStore: wrong by people"]
+    assert (wrong.value, wrong.published) == (0.25, 0.693)
+
+
+def test_a_financebench_line_is_read_whole_and_a_strange_label_is_told(tmp_path):
+    line = {"financebench_id": "f1", "model_name": "gpt-4", "eval_mode": "oracle_reverse", "temp": 0.01, "question": "How much?",
+            "gold_answer": 63.86, "model_answer": "It is\u2028 63.9.", "label": "Correct Answer"}  # fmt: skip
+    path = tmp_path / "gpt-4_oracle_reverse.jsonl"
+    path.write_text(json.dumps(line, ensure_ascii=False) + "\n", encoding="utf-8")
+    (row,) = financebench.read(tmp_path)
+    assert (row.system, row.kind, row.human, row.ours) == (
+        "gpt-4 oracle_reverse",
+        "a number",
+        "right",
+        "right",
+    )
+    path.write_text(json.dumps({**line, "label": "Unsure"}) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"gpt-4_oracle_reverse.jsonl:1: the label 'Unsure' is none of"):
+        financebench.read(tmp_path)
 
 
 # --- BM25 --------------------------------------------------------------------------------------------------------------
@@ -204,6 +229,29 @@ def test_a_beir_set_is_searched_and_a_run_file_scored(tmp_path):
     assert found["lucene, recall@100"].value == pytest.approx(0.5)
     published = [one.published for one in bm25.figures(tmp_path) if one.what == "GRAFT BM25, nDCG@10"]
     assert published == pytest.approx([0.676, 0.687, 0.690])
+
+
+def test_msmarco_is_its_dev_split_and_a_query_without_relevant_documents_scores_nothing(tmp_path):
+    write_beir(tmp_path / "msmarco")
+    qrels = tmp_path / "msmarco" / "qrels"
+    (qrels / "dev.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq3\td1\t0\n", encoding="utf-8")
+    (one,) = bm25.sets(tmp_path)
+    assert (one.relevant, list(one.queries)) == ({"q1": {"d1": 1.0}, "q3": {}}, ["q1", "q3"])
+    lucene = next(figure for figure in bm25.scored(one, "x", {"q1": ["d1"]}) if figure.what == "x, nDCG@10")
+    assert (lucene.value, lucene.n) == (0.5, 2)
+
+
+def test_cqadupstack_is_the_mean_of_its_subforums(tmp_path):
+    write_beir(tmp_path / "cqadupstack" / "android")
+    write_beir(tmp_path / "cqadupstack" / "unix")
+    (tmp_path / "cqadupstack" / "unix" / "qrels" / "test.tsv").write_text(
+        "query-id\tcorpus-id\tscore\nq3\td2\t1\n", encoding="utf-8"
+    )
+    found = {(one.anchor, one.what): one for one in bm25.figures(tmp_path) if "lucene" not in one.what}
+    unix = found["BM25 on cqadupstack/unix (4 documents)", "GRAFT BM25, nDCG@10"]
+    whole = found["BM25 on cqadupstack, mean of 2 parts", "GRAFT BM25, nDCG@10"]
+    assert (unix.published, whole.published, whole.n) == (None, 0.298, 3)
+    assert whole.value == pytest.approx((1.0 + unix.value) / 2)
 
 
 def test_the_shared_form_of_a_set_is_the_same(tmp_path):

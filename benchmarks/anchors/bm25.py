@@ -1,8 +1,9 @@
 """BM25 on BEIR sets: GRAFT's own lexical search, and run files of other systems, beside the published rows.
 
 Reads a set as BEIR packs it (corpus.jsonl, queries.jsonl, qrels/test.tsv) or as this project shares it (corpus.jsonl.gz,
-queries-test.jsonl.gz with `relevant` and `grades`). Files `runs/*.trec` beside a set are scored with the same measures. As BEIR
-does, a document whose id is the query's is left out.
+queries-test.jsonl.gz with `relevant` and `grades`). Files `runs/*.trec` beside a set are scored with the same measures. As in
+BEIR a document whose id is the query's is left out, MS MARCO is its dev split, a query without any relevant document scores 0,
+and CQADupStack is the mean of its subforums (no interval is given for that).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import csv
 import gzip
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ PUBLISHED = {
     "scidocs": (15.0, 15.8, 16.3), "scifact": (67.6, 68.7, 69.0), "trec-covid": (58.9, 62.3, 68.0),
     "webis-touche2020": (44.2, 33.1, 35.4),
 }  # fmt: skip
+SPLIT = {"msmarco": "dev"}  # of all others "test"
 SOURCES = ("Lucene .9/.4", "bm25s 1.5/.75", "Elasticsearch")
 DEPTH = 100
 Ranking = Mapping[str, list[str]]
@@ -42,6 +44,7 @@ class BeirSet:
     """Documents, test queries and graded relevance; where its run files lie."""
 
     name: str
+    """The published set; that of a subforum is its path, "cqadupstack/android"."""
     documents: Mapping[str, str]
     queries: Mapping[str, str]
     relevant: Mapping[str, Mapping[str, float]]
@@ -52,9 +55,16 @@ def sets(folder: Path) -> Iterator[BeirSet]:
     """Yield every set of a folder that is published and can be read."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name in PUBLISHED and path.is_dir():
-            found = _shared(path) if (path / "queries-test.jsonl.gz").exists() else _beir(path)
+            found = _shared(path) if (path / "queries-test.jsonl.gz").exists() else _beir(path, path.name)
             if found is not None:
                 yield found
+            else:
+                parts = (
+                    _beir(part, f"{path.name}/{part.name}")
+                    for part in sorted(path.iterdir())
+                    if part.is_dir()
+                )
+                yield from (part for part in parts if part is not None)
 
 
 def _shared(path: Path) -> BeirSet:
@@ -68,19 +78,19 @@ def _shared(path: Path) -> BeirSet:
     return BeirSet(path.name, documents, queries, relevant, _runs(path))
 
 
-def _beir(path: Path) -> BeirSet | None:
-    corpus, queries, qrels = path / "corpus.jsonl", path / "queries.jsonl", path / "qrels" / "test.tsv"
+def _beir(path: Path, name: str) -> BeirSet | None:
+    corpus, queries = path / "corpus.jsonl", path / "queries.jsonl"
+    qrels = path / "qrels" / f"{SPLIT.get(name, 'test')}.tsv"
     if not all(file.exists() for file in (corpus, queries, qrels)):
         return None
     relevant: dict[str, dict[str, float]] = {}
     with qrels.open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle, delimiter="\t"):
+            judged = relevant.setdefault(row["query-id"], {})
             if float(row["score"]) > 0:
-                relevant.setdefault(row["query-id"], {})[row["corpus-id"]] = float(row["score"])
+                judged[row["corpus-id"]] = float(row["score"])
     asked = {row["_id"]: row["text"] for row in _lines(queries) if row["_id"] in relevant}
-    return BeirSet(
-        path.name, {row["_id"]: _text(row) for row in _lines(corpus)}, asked, relevant, _runs(path)
-    )
+    return BeirSet(name, {row["_id"]: _text(row) for row in _lines(corpus)}, asked, relevant, _runs(path))
 
 
 def _text(row: Mapping[str, Any]) -> str:
@@ -102,11 +112,42 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 def figures(folder: Path) -> list[Figure]:
     """Return nDCG@10 and company of every set of a folder, by GRAFT's BM25 and by the run files beside the set."""
     found: list[Figure] = []
+    parts: dict[tuple[str, str], list[Figure]] = {}
     for one in sets(folder):
-        found += scored(one, "GRAFT BM25", search(one))
-        for path in one.runs:
-            found += scored(one, path.stem, read_run(path))
+        for system, ranking in (
+            ("GRAFT BM25", search(one)),
+            *((path.stem, read_run(path)) for path in one.runs),
+        ):
+            figures_of = scored(one, system, ranking)
+            whole, _, part = one.name.partition("/")
+            if part:
+                parts.setdefault((whole, system), []).append(figures_of[0])
+            found += figures_of
+    for (whole, system), means in parts.items():
+        found += _beside(whole, f"BM25 on {whole}, mean of {len(means)} parts", system, _mean(means))
     return found
+
+
+def _mean(figures: Sequence[Figure]) -> Figure:
+    values = [figure.value for figure in figures if figure.value is not None]
+    return replace(
+        figures[0],
+        value=sum(values) / len(values),
+        low=None,
+        high=None,
+        n=sum(figure.n for figure in figures),
+    )
+
+
+def _beside(name: str, anchor: str, system: str, measured: Figure) -> list[Figure]:
+    """Return nDCG@10 beside each published row of a set; as it is for a part, of which nothing is published."""
+    what = f"{system}, nDCG@10"
+    if name not in PUBLISHED:
+        return [replace(measured, anchor=anchor, what=what)]
+    return [
+        replace(measured, anchor=anchor, what=what, published=value / 100, source=source)
+        for value, source in zip(PUBLISHED[name], SOURCES, strict=True)
+    ]
 
 
 def search(one: BeirSet) -> dict[str, list[str]]:
@@ -127,7 +168,7 @@ def search(one: BeirSet) -> dict[str, list[str]]:
 def read_run(path: Path) -> dict[str, list[str]]:
     """Read a TREC run file: query, Q0, document, rank, score, tag; ranked by score, ties by id as trec_eval has them."""
     rows: dict[str, list[tuple[float, str]]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
         query, _, document, _, score, *_ = line.split()
         if document != query:
             rows.setdefault(query, []).append((float(score), document))
@@ -145,11 +186,7 @@ def scored(one: BeirSet, system: str, ranking: Ranking) -> list[Figure]:
         columns["MAP@100"].append(average_precision(ranked, gold, 100))
     anchor, n = f"BM25 on {one.name} ({len(one.documents):,} documents)", len(one.queries)
     intervals = {name: mean_interval(values, draws=2000, seed=0) for name, values in columns.items()}
-    found = [
-        Figure(anchor, f"{system}, nDCG@10", *intervals["nDCG@10"], n=n, published=value / 100, source=source)
-        for value, source in zip(PUBLISHED[one.name], SOURCES, strict=True)
-    ]
-    return found + [
+    return _beside(one.name, anchor, system, Figure(anchor, "", *intervals["nDCG@10"], n=n)) + [
         Figure(anchor, f"{system}, {name}", *interval, n=n)
         for name, interval in intervals.items()
         if name != "nDCG@10"

@@ -1,7 +1,8 @@
 """FinanceBench: 16 systems × 150 questions, every answer graded by people; how far our offline labels agree.
 
-Reads `results/*.jsonl` of the released repository: gold_answer, model_answer, and label (Correct Answer, Incorrect Answer,
-Refusal). Kappa, agreement and AUC are those of right against not right; intervals resample questions, all systems' answers
+Reads `results/*.jsonl` of the released repository, a file a system: {"financebench_id", "model_name", "eval_mode", "temp",
+"question", "gold_answer" (a text or a bare number), "model_answer", "label" (Correct Answer, Incorrect Answer, Refusal)} a
+line; a mode that ends in _reverse has question and document the other way round in its prompt. Kappa, agreement and AUC are those of right against not right; intervals resample questions, all systems' answers
 to one together.
 """
 
@@ -19,11 +20,13 @@ from benchmarks.anchors.figures import Figure, auc, bootstrap, spearman
 from graft.decision.agreement import cohen_kappa
 from graft.decision.ppi import ppi_mean
 from graft.decision.statistics import wilson
+from graft.errors import DataError
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.correctness import RIGHT, correctness, token_f1
 from graft.evaluation.figures import numbers
 from graft.evaluation.text import content, tokens
 
+FIELDS = {"financebench_id", "label", "gold_answer", "model_answer"}
 OUTCOMES = {"correct": "right", "incorrect": "wrong", "refusal": "declined"}
 KAPPA = {"all": 0.734, "a number": 0.875, "yes or no": 0.61, "free text": 0.69}
 """Published: our reference measurement on the 2,400 released labels."""
@@ -55,17 +58,22 @@ def read(folder: Path) -> list[Graded]:
     """Return the graded answers of a folder with the released result files."""
     files = sorted([*folder.glob("results/*.jsonl"), *folder.glob("*.jsonl")])
     rows = [
-        (path.stem, json.loads(line))
-        for path in files
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if line
+        (f"{path.name}:{number}", path.stem, json.loads(line))
+        for path in files  # not splitlines: an answer may hold a line separator of its own
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1)
+        if line.strip()
     ]
-    return [_graded(stem, row) for stem, row in rows if {"label", "gold_answer", "model_answer"} <= set(row)]
+    return [_graded(where, stem, row) for where, stem, row in rows if set(row) >= FIELDS]
 
 
-def _graded(stem: str, row: dict[str, object]) -> Graded:
+def _graded(where: str, stem: str, row: dict[str, object]) -> Graded:
     gold, said = str(row["gold_answer"]), str(row["model_answer"] or "")
-    human = OUTCOMES[str(row["label"]).split()[0].casefold()]
+    human = OUTCOMES.get(str(row["label"]).partition(" ")[0].casefold())
+    if human is None:
+        raise DataError(
+            f"{where}: the label {row['label']!r} is none of {', '.join(OUTCOMES)}.",
+            "Get the released file again.",
+        )
     declines = is_abstention(said)
     plain = content(said)
     score = 0.0 if declines else correctness(plain, [gold])
@@ -174,9 +182,11 @@ def _systems(rows: Sequence[Graded]) -> list[Figure]:
     for name, share in zip(systems, people, strict=True):
         if name in SYSTEMS:
             own = [row for row in rows if row.system == name]
-            right, n = sum(row.human == "right" for row in own), len(own)
-            found.append(Figure(anchor, f"{name}: right by people", *wilson(right, n), n=n, published=SYSTEMS[name][0],
-                                source="released labels"))  # fmt: skip
+            n = len(own)
+            for outcome, published in zip(("right", "wrong"), SYSTEMS[name], strict=True):
+                given = sum(row.human == outcome for row in own)
+                found.append(Figure(anchor, f"{name}: {outcome} by people", *wilson(given, n), n=n, published=published,
+                                    source="released labels"))  # fmt: skip
             found.append(Figure(anchor, f"{name}: right by us", float(ours[systems.index(name)]), n=n, published=float(share),
                                 source="people, here"))  # fmt: skip
     return found

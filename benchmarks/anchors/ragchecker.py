@@ -1,7 +1,8 @@
 """RAGChecker's meta-evaluation: whether our long-form scores prefer the answer that people prefer.
 
-Reads `human_labeled_data.json` (280 pairs of answers, two annotators each; labels −2 … 2, above 0 for the second) and, when
-it is there, `baseline_ragchecker.json`. As in the paper a score is the second answer's less the first's, correlated with
+Reads `human_labeled_data.json` (560 rows: 280 pairs of answers, two annotators each, one after the other; labels −2 … 2,
+above 0 for the second) and, when they are there, the released scores of other evaluators (280 rows each, by `instance_id`). As
+in the released meta_eval.py a score is the second answer's less the first's, a missing one the median, correlated with
 all labels; intervals resample pairs, both annotators together.
 """
 
@@ -19,12 +20,18 @@ from graft.evaluation.correctness import token_f1
 from graft.evaluation.groundedness import Weights, inverse_frequency
 from graft.evaluation.longform import content_scores
 
-FILE, BASELINE = "human_labeled_data.json", "baseline_ragchecker.json"
+FILE = "human_labeled_data.json"
 ASPECTS = ("correctness", "completeness", "overall")
+# Evaluator → its file, the key of its scores, and its score for an aspect ({} is the aspect).
+RELEASED = {
+    "RAGChecker": ("baseline_ragchecker.json", "ragchecker", "{}_label"),
+    "RAGAS answer similarity": ("baseline_ragas_llama3.json", "ragas", "answer_similarity"),
+}
 # Spearman: GRAFT's reference measurements, then RAGChecker's own scores and people among themselves (recomputed from the
-# released judgements).
+# released judgements), and RAGAS' as the paper gives it.
 OURS = {"correctness": 0.440, "completeness": 0.600, "overall": 0.557}
 THEIRS = {"correctness": 0.4694, "completeness": 0.5809, "overall": 0.6090}
+RAGAS = {"correctness": 0.4321, "completeness": 0.6135, "overall": 0.5723}
 PEOPLE = {"correctness": 0.5919, "completeness": 0.6836, "overall": 0.6889}
 
 
@@ -35,7 +42,7 @@ def figures(folder: Path) -> list[Figure]:
     for at, row in enumerate(rows):
         pairs.setdefault(row["instance_id"], []).append(at)
     units = list(pairs.values())
-    deltas = {**_deltas(rows), **_baseline(folder / BASELINE, rows)}
+    deltas = {**_deltas(rows), **_released(folder, rows)}
     found = []
     for aspect in ASPECTS:
         label = np.array([row[f"{aspect}_label"] for row in rows], dtype=np.float64)
@@ -44,8 +51,9 @@ def figures(folder: Path) -> list[Figure]:
         }[aspect]  # fmt: skip
         for name, published, source in [
             (*shown, "our own reference"), ("token F1", {}, ""), ("RAGChecker", THEIRS, "released scores"),
+            ("RAGAS answer similarity", RAGAS, "the paper"),
         ]:  # fmt: skip
-            key = f"{name} {aspect}" if name == "RAGChecker" else name
+            key = f"{name}, {aspect}" if name in RELEASED else name
             if key in deltas:
                 found.append(_figure(aspect, name, deltas[key], label, units, published.get(aspect), source))
         found.append(_between(aspect, label, units))
@@ -76,23 +84,26 @@ def _deltas(rows: list[dict[str, Any]]) -> dict[str, Floats]:
     return {name: np.array([second[name] - first[name] for first, second in pairs]) for name in pairs[0][0]}
 
 
-def _baseline(path: Path, rows: list[dict[str, Any]]) -> dict[str, Floats]:
-    """Return RAGChecker's own differences for the aspects, from its released scores; a missing score is the median."""
-    if not path.exists():
-        return {}
-    released = {row["instance_id"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
+def _released(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Floats]:
+    """Return evaluator and aspect → its differences, from the released scores that are there; a missing one is the median."""
     found = {}
-    for aspect in ASPECTS:
-        key = f"{aspect}_label"
-        values = np.array(
-            [_score(released, row, "model2", key) - _score(released, row, "model1", key) for row in rows]
-        )
-        found[f"RAGChecker {aspect}"] = np.where(np.isnan(values), np.nanmedian(values), values)
+    for name, (file, key, metric) in RELEASED.items():
+        if not (folder / file).exists():
+            continue
+        scores = {row["instance_id"]: row for row in json.loads((folder / file).read_text(encoding="utf-8"))}
+        for aspect in ASPECTS:
+            first, second = (
+                np.array(
+                    [_score(scores[row["instance_id"]][model][key][metric.format(aspect)]) for row in rows]
+                )
+                for model in ("model1", "model2")
+            )
+            values = second - first
+            found[f"{name}, {aspect}"] = np.where(np.isnan(values), np.nanmedian(values), values)
     return found
 
 
-def _score(released: dict[Any, Any], row: dict[str, Any], model: str, key: str) -> float:
-    value = released[row["instance_id"]][model]["ragchecker"][key]
+def _score(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
