@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from graft.verbs.gap_loop.turn import Turn
     from graft.verbs.gaps import Gaps
     from graft.verbs.generate_questions import GeneratedQuestions, How
+    from graft.verbs.hold_out import HeldOut
     from graft.verbs.index import Indexes
     from graft.verbs.init import Outcome
     from graft.verbs.label import Desk
@@ -69,6 +70,12 @@ class Project:
         from graft.verbs.questions import import_questions
 
         return import_questions(Path(source), Path(to), columns=columns, force=force)
+
+    def hold_out(self, share: float = 0.3) -> HeldOut:
+        """Turn a share of the examples into held-out questions, for a project without any."""
+        from graft.verbs.hold_out import hold_out
+
+        return hold_out(self.parts, share)
 
     @staticmethod
     def advise(

@@ -211,7 +211,9 @@ def import_questions(
     to: Annotated[Path, typer.Option(help="The questions file to write.")] = Path("questions.jsonl"),
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=THEIRS", help="What question, answers, document or id is called in the file."),
+        typer.Option(
+            metavar="NAME=THEIRS", help="What question, answers, document or id is called in the file."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option(help="Overwrite it.")] = False,
     as_json: AsJson = False,
@@ -222,6 +224,17 @@ def import_questions(
     columns = dict(text.partition("=")[::2] for text in column or ())
     imported = Project.import_questions(source, to, columns=columns, force=force)
     show_result(imported, lambda done: done.text, as_json)
+
+
+@questions.command("hold-out")
+@reported
+def hold_out(
+    folder: Folder = HERE,
+    share: Annotated[float, typer.Option(help="Share of the examples to hold out.")] = 0.3,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a share of the examples into held-out questions, for a project that has nothing to measure on."""
+    show_result(open_project(folder).hold_out(share), lambda held: held.text, as_json)
 
 
 @app.command()

@@ -77,6 +77,9 @@ class Outcome:
             lines.append(
                 '  Without questions ({"id": …, "question": …, "answers": […]} a line) nothing can be compared.'
             )
+            if self.found.examples:
+                where = shlex.quote(str(self.path.parent))
+                lines.append(f"    graft questions hold-out {where} makes them of a share of the examples.")
         lines.append(f"Next: graft build {shlex.quote(str(self.path.parent))}")
         return "\n".join(lines)
 

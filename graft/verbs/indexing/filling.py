@@ -25,6 +25,7 @@ from graft.workspace import read_json, write_json
 WAIT_SECONDS = 60.0
 """How long to wait for another process that is writing the same version; a sync takes a fraction of a second."""
 _SYNCED = "synced.json"
+_OWN = ("questions-synthetic.jsonl", "examples-held-out.jsonl", "gaps.jsonl", "gaps.md")  # where verbs write
 _SPARE_BYTES = 64 * 2**20
 
 
@@ -88,9 +89,7 @@ def own_files(config: Config, root: Path) -> frozenset[Path]:
         evaluation.labels,
         *recorded,
     ]
-    return frozenset(
-        (root / name).resolve() for name in [*names, "questions-synthetic.jsonl", "gaps.jsonl", "gaps.md"]
-    )
+    return frozenset((root / name).resolve() for name in [*names, *_OWN])
 
 
 def skipped_note(documents: Catalogue) -> str:
