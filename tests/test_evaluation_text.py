@@ -121,6 +121,8 @@ DECLINES = [
     "It is not possible to determine the date.", "None of the documents say so.", '{"answer": "I don\'t know"}',
     '{"answer": null}', "我不知道。", "Das kann ich nicht sagen: ich weiß es nicht.", "Unanswerable", "I have no idea.",
     "As an AI, I don't have real-time access to that. Check the report.", "I have no access to such data.",
+    "The filing does not mention any debt securities of the company.", "The report doesn't provide specific information on it.",
+    "The provided financial statements do not include the figures.", "The search results do not specify a date.",
 ]  # fmt: skip
 ANSWERS = [
     "The company does not provide free parking.", "No.", "No. It is not allowed.", "We do not have a dress code.",
@@ -128,6 +130,7 @@ ANSWERS = [
     "27 days", "Employees who do not know their manager ask People.", "You cannot be reached on Sundays.",
     "The limit is $50. Ask Ada. The passages do not mention exceptions.", "Reset it if the key is not found.",
     "The desk has no access to the archive.", "I have no objection, said the chair.",
+    "The policy does not cover dental treatment.", "The contract does not include repairs.", "The report does not give names away.",
 ]  # fmt: skip
 
 

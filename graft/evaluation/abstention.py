@@ -20,6 +20,11 @@ _SOURCE = (
 _SILENT = (
     r"(?:mention|say|state|specify|provide|contain|include|give|indicate|address|cover|answer|tell|disclose)"
 )
+# What is asked about, too: a policy that does not cover teeth, or a contract that does not include repairs, is an answer.
+_WRITING = (
+    r"(?:filings?|reports?|statements?|manuals?|guides?|polic(?:y|ies)|pages?|papers?|books?|contracts?|agreements?|e-?mails?"
+    r"|files?|records?|snippets?|references?|transcripts?|results|chapters?|sections?|content|knowledge base)"
+)
 _REFUSALS = (
     r"\b(?:i|we) (?:really |simply |honestly )?(?:do not|don't|dont|did not|didn't) know\b(?! that\b)",
     r"\bi have no idea\b",
@@ -37,6 +42,10 @@ _REFUSALS = (
     r"\b(?:answer|information|details?|figure) (?:\w+ ){0,4}(?:cannot|can't|could not|couldn't) be found\b",
     r"\b(?:unable|not possible|impossible) to (?:answer|determine|tell|find|say|provide|infer)\b",
     rf"\b{_SOURCE}(?: \w+){{0,4}} (?:do|does|did)(?: not|n't)(?: \w+)? {_SILENT}\b",
+    (
+        rf"\b{_WRITING}(?: \w+){{0,4}} (?:do|does|did)(?: not|n't)(?: \w+)? (?:(?:mention|say|state|specify|indicate|tell|disclose)\b"
+        r"|(?:provide|contain|include|give|offer|have) (?:\w+ ){0,4}(?:information|details?|data|figures?|mention|answer)\b)"
+    ),
     (
         r"\b(?:no|not enough|insufficient|not sufficient) (?:\w+ )?(?:information|evidence|data|context|details?|mention)\b"
         r"(?=[^.!?]*\b(?:to|about|on|for|in|available|provided|given|found|regarding|of)\b|\W*$)"
