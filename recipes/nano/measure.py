@@ -13,9 +13,9 @@ from pathlib import Path
 from graft.generation import prompts
 from graft.types import Context, Message, Passage
 from recipes.nano import corpora
-from recipes.nano.documents import make_world
+from recipes.nano.documents import World, make_world
 from recipes.nano.forms import plain
-from recipes.nano.questions import turns
+from recipes.nano.questions import Turn, turns
 from recipes.nano.relations import Split
 
 LONGEST = 2000  # characters shown of a clapnq passage: one has 23,000, of which some take a token each
@@ -39,10 +39,10 @@ def _case(
     return Case(tuple(prompts.build(question, shown)), tuple(golds), place)
 
 
-def programmatic(
+def drawn(
     count: int, *, passages: int = 5, known: bool = True, seed: int = 20261121, split: Split = "test"
-) -> Iterator[Case]:
-    """One question each about `count` fresh worlds in wordings that training never saw; gold at any place."""
+) -> Iterator[tuple[Case, Turn, World]]:
+    """One question each about `count` fresh worlds, gold at any place; with what it rests on."""
     made = 0
     for trial in range(count * 4):
         rng = random.Random(f"measure:{seed}:{trial}")
@@ -59,10 +59,19 @@ def programmatic(
             tuple(Passage(p.title, 0, len(p.text), p.text, p.title, p.headings) for p in world.passages)
         )
         place = None if turn.place is None or passages == 1 else turn.place + 1
-        yield Case(tuple(prompts.build(turn.question, shown)), (turn.value,) if turn.value else (), place)
+        golds = (turn.value,) if turn.value else ()
+        yield Case(tuple(prompts.build(turn.question, shown)), golds, place), turn, world
         made += 1
         if made == count:
             return
+
+
+def programmatic(
+    count: int, *, passages: int = 5, known: bool = True, seed: int = 20261121, split: Split = "test"
+) -> Iterator[Case]:
+    """Questions about `count` fresh worlds in wordings that training never saw."""
+    for case, _, _ in drawn(count, passages=passages, known=known, seed=seed, split=split):
+        yield case
 
 
 def gold_passage(data: Path, name: str, file: str, count: int) -> list[Case]:
