@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from graft.backends.lance import lancedb
 from graft.backends.top import Rows, at_least_kth, kth
 
 Mask = NDArray[np.bool_]
@@ -43,9 +44,9 @@ _SPARSE = 16
 def tokens(text: str, language: str, *, stop_words: bool) -> list[str]:
     """Return the words as indexed: split by ICU (which knows Chinese, Japanese and Thai), folded and stemmed. The same
     analyser as that of the index on disk."""
-    import lancedb
-
-    found = lancedb.tokenize(text, base_tokenizer="icu", language=language, remove_stop_words=not stop_words)
+    found = lancedb().tokenize(
+        text, base_tokenizer="icu", language=language, remove_stop_words=not stop_words
+    )
     return [token.text for token in found]
 
 

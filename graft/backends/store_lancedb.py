@@ -23,6 +23,7 @@ import numpy as np
 
 from graft.backends import lance_disk, vector_index
 from graft.backends.bm25_index import tokens
+from graft.backends.lance import lancedb
 from graft.backends.lance_reading import LanceReading
 from graft.backends.lance_rows import among, dimension_of, schema_of, stamp_of, to_rows
 from graft.backends.lance_snapshot import Snapshot, Tier
@@ -142,10 +143,8 @@ class LanceStore:
 
     def _compact(self) -> None:
         """Rewrite the table in few files, and drop old versions of it: 1.4 s for 100,000 chunks, in which nobody waits."""
-        import lancedb
-
         try:
-            table = lancedb.connect(self._folder).open_table(_TABLE)
+            table = lancedb().connect(self._folder).open_table(_TABLE)
             table.optimize(cleanup_older_than=_KEEP_VERSIONS)
             self._young = self._versions()
         except (OSError, RuntimeError, ValueError) as error:
@@ -223,9 +222,7 @@ class LanceStore:
 
     def _connect(self) -> Any:
         if self._connection is None:
-            import lancedb
-
-            self._connection = lancedb.connect(self._folder)
+            self._connection = lancedb().connect(self._folder)
         return self._connection
 
     def _snapshot(self) -> Snapshot | None:
