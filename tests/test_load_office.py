@@ -356,6 +356,18 @@ def test_odp_slides_titles_notes_and_furniture(tmp_path):
     assert (made.title, made.text, made.pages) == ("Annual leave", "".join(slides), (0, len(slides[0])))
 
 
+def test_odp_shapes_come_as_they_are_seen(tmp_path):
+    def placed(text, y, x):
+        return f'<w:frame p:y="{y}" p:x="{x}"><t:p>{text}</t:p></w:frame>'
+
+    shapes = placed("right", "50mm", "12cm") + placed("below", "9cm", "1cm") + placed("left", "5.3cm", "1in")
+    pages = f"<w:page>{shapes}<p:notes/></w:page><w:page>{shapes}<w:g><t:p>nowhere</t:p></w:g></w:page>"
+    made = only(OdpLoader(), odf(tmp_path / "a.odp", f"<d:presentation>{pages}</d:presentation>"))
+    assert made.text == (
+        "# Slide 1\n\nleft\n\nright\n\nbelow\n\n# Slide 2\n\nright\n\nbelow\n\nleft\n\nnowhere\n\n"
+    )
+
+
 # --- the suites --------------------------------------------------------------------------------------------------------
 
 
