@@ -182,7 +182,16 @@ def test_a_failure_counts_as_wrong_where_correctness_is_measured_and_is_null_els
         set(METRICS)
         - unasked
         - content
-        - {"truthfulness", "correctness", "correct", "em", "f1", "abstain_recall", "format"}
+        - {
+            "truthfulness",
+            "correctness",
+            "correct",
+            "em",
+            "f1",
+            "abstain_recall",
+            "format",
+            "format_repaired",
+        }
     )
     assert {found[name] for name in others} == {FAILED}
 

@@ -206,3 +206,38 @@ def test_notes_quote_what_was_flagged():
         "no passage shown has the name “Otto Fox”",
         "a passage shown says the opposite of “Visitors may park in the yard.”",
     ]
+
+
+# --- right or wrong, supported or not --------------------------------------------------------------------------------
+
+SPLIT = ("unsupported_wrong", "supported_wrong", "unsupported_right", "answer_rate")
+DECLINES = "the answer declines, so it claims nothing"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("Each team has a yearly budget of $1,200 for books.", (0.0, 0.0, 0.0, 1.0)),
+        ("The GmbH moved to Berlin on 3 May 2024.", (0.0, 1.0, 0.0, 1.0)),
+        ("Penguins sail home at $9,000.", (1.0, 0.0, 0.0, 1.0)),
+        ("Penguins sail home at $1,200.", (0.0, 0.0, 1.0, 1.0)),
+        ("I don't know.", (DECLINES, DECLINES, DECLINES, 0.0)),
+    ],
+)
+def test_where_an_answer_came_from(said, expected):
+    row = Row("q", "rag", "ok", Answer(said, "rag", passages=(SHOWN,)))
+    scored = score([QUESTION], [row], SPLIT)
+    assert tuple(column[0].null_reason or column[0].value for column in scored.values()) == expected
+
+
+def test_without_passages_or_references_nothing_is_split():
+    row = Row("q", "base", "ok", Answer("It is $1,200.", "base"))
+    assert (
+        score([QUESTION], [row], SPLIT[:1])["unsupported_wrong"][0].null_reason
+        == "the variant retrieves nothing"
+    )
+    unknown = dataclasses.replace(QUESTION, answerable=False, answers=())
+    assert (
+        score([unknown], [row], SPLIT[:1])["unsupported_wrong"][0].null_reason
+        == "the question is not answerable"
+    )

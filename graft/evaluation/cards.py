@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import wraps
 from typing import Any, Literal
 
 from graft.evaluation.abstention import is_abstention
@@ -40,6 +41,8 @@ class Case:
     weights: Weights = field(default_factory=Weights)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     likelihood: Likelihood | None = None
+    known: dict[str, Value] = field(default_factory=dict, compare=False, repr=False)
+    """What was measured of this case already, by those metrics that others build on (`once`)."""
 
     @property
     def failed(self) -> bool:
@@ -67,6 +70,18 @@ class Case:
 
 
 Function = Callable[[Case], Value]
+
+
+def once(function: Function) -> Function:
+    """Return the metric, measured once a case: for those that others build on."""
+
+    @wraps(function)
+    def metric(case: Case) -> Value:
+        if function.__name__ not in case.known:
+            case.known[function.__name__] = function(case)
+        return case.known[function.__name__]
+
+    return metric
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from graft.evaluation import (
     metrics_flags,
     metrics_likelihood,
     metrics_retrieval,
+    metrics_split,
     metrics_usage,
 )
 from graft.evaluation.cards import Case, MetricCard, card_of
@@ -32,6 +33,7 @@ METRICS: dict[str, MetricCard] = {
         *metrics_retrieval.CARDS,
         *metrics_evidence.CARDS,
         *metrics_flags.CARDS,
+        *metrics_split.CARDS,
         *metrics_likelihood.CARDS,
         *metrics_usage.CARDS,
         *judge_metrics.CARDS,

@@ -6,18 +6,15 @@ that a variant cannot gain by failing on what it does not know (intent to treat)
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
 
-from graft.evaluation.cards import Case, MetricCard
+from graft.evaluation.cards import Case, MetricCard, once
 from graft.evaluation.correctness import RIGHT, exact_match, token_f1
 from graft.evaluation.correctness import correctness as score_correctness
 from graft.evaluation.exact import leaves, record_f1
+from graft.evaluation.formats import keeps_format, keeps_format_repaired
 from graft.evaluation.longform import ContentScores, content_scores
-from graft.evaluation.text import content, strip_citations
+from graft.evaluation.text import content
 from graft.types import Value
 
 NOT_ANSWERABLE = Value(None, "the question is not answerable")
@@ -33,6 +30,7 @@ def _gradable(case: Case) -> Value | None:
     return None if case.question.answers else NO_GOLD
 
 
+@once
 def correctness(case: Case) -> Value:
     """Return 0–1 against the references; an abstention and a failure are 0."""
     null = _gradable(case)
@@ -143,34 +141,18 @@ def follows_format(case: Case) -> Value:
     return Value(float(keeps_format(contract, answer.text)))
 
 
-def keeps_format(contract: Mapping[str, Any], text: str) -> bool:
-    """Whether a text keeps a format contract ({"regex": …}, {"schema": …}), as it stands or without its citations."""
-    key = json.dumps(contract, sort_keys=True)
-    return any(_keeps(key, said) for said in (text.strip(), strip_citations(text)))
+def follows_format_repaired(case: Case) -> Value:
+    """Return 1 when the answer keeps its contract once what stands around it is taken off."""
+    value = follows_format(case)
+    if value.value != 0 or case.row.answer is None:
+        return value
+    assert case.question.format is not None  # or the value would be a null
+    return Value(float(keeps_format_repaired(case.question.format, case.row.answer.text)))
 
 
-def _keeps(contract: str, text: str) -> bool:
-    pattern, validator = _compiled(contract)
-    if pattern is not None and pattern.fullmatch(text) is None:
-        return False
-    if validator is None:
-        return True
-    try:
-        return bool(validator.is_valid(json.loads(text)))
-    except (ValueError, RecursionError):
-        return False
-
-
-@lru_cache(256)
-def _compiled(contract: str) -> tuple[re.Pattern[str] | None, Any]:
-    """Return the pattern and the JSON Schema validator of a contract (as JSON text, to be a key of the cache)."""
-    loaded = json.loads(contract)
-    pattern = re.compile(loaded["regex"]) if "regex" in loaded else None
-    if "schema" not in loaded:
-        return pattern, None
-    from jsonschema.validators import validator_for
-
-    return pattern, validator_for(loaded["schema"])(loaded["schema"])
+def answer_rate(case: Case) -> Value:
+    """Return 1 when an answer was given, right or wrong; a failure gives none and is null."""
+    return FAILED if case.failed else Value(1.0 - float(case.abstained))
 
 
 CARDS = (
@@ -245,5 +227,17 @@ CARDS = (
         "format", "1 when the whole answer matches its regular expression or JSON Schema", "higher", "share", "A",
         "Keeps the question's format contract, without repair; [n] markers may stand in the answer or not.",
         follows_format, ("A contract that allows anything is always kept.",), ("format",),
+    ),
+    MetricCard(
+        "format_repaired", "1 when the answer matches after repair", "higher", "share", "A",
+        "The format contract once more with what surrounds the answer taken off: code fences, bold marks and quotes around the whole, "
+        "prose before and after a JSON value, commas before a closing bracket. format beside it says what arrives without repair.",
+        follows_format_repaired, ("A program that reads the answer as it is gains nothing from this.",), ("format",),
+    ),
+    MetricCard(
+        "answer_rate", "questions answered / questions", "higher", "share", "B",
+        "How often anything is answered, right or wrong, over answerable and unanswerable questions. Read it beside every share of "
+        "wrong or unsupported answers: who declines most looks best there.",
+        answer_rate, ("Answering everything is a rate of 1; it is no virtue where questions have no answer.",), (),
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graft.evaluation.cards import Case, MetricCard
+from graft.evaluation.cards import Case, MetricCard, once
 from graft.evaluation.citations import CitationScores, citation_scores
 from graft.evaluation.groundedness import SUPPORTED, claims, says_nothing, support
 from graft.evaluation.metrics_retrieval import (
@@ -41,6 +41,7 @@ def _supported(case: Case, evidence: Sequence[str]) -> Value:
     return Value(sum(support(claim, evidence, case.weights) >= SUPPORTED for claim in made) / len(made))
 
 
+@once
 def ctx_grounded(case: Case) -> Value:
     """Return the share of claims with lexical support in the passages shown."""
     shown = passages_shown(case)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graft.evaluation.cards import Case, MetricCard
+from graft.evaluation.cards import Case, MetricCard, once
 from graft.evaluation.figures import numbers
 from graft.evaluation.flags import names, reversed_claims, unsupported_names, unsupported_numbers
 from graft.evaluation.groundedness import claims
@@ -50,6 +50,7 @@ def _read(case: Case) -> list[str] | Value:
     return ABSTAINED if case.abstained else _texts(shown)
 
 
+@once
 def unsupported_number(case: Case) -> Value:
     """Return 1 when the answer states a figure that no passage shown has, nor the question."""
     texts = _read(case)
@@ -60,6 +61,7 @@ def unsupported_number(case: Case) -> Value:
     return Value(float(bool(unsupported_numbers(case.said, texts, case.question.text))))
 
 
+@once
 def unsupported_name(case: Case) -> Value:
     """Return 1 when the answer names something that no passage shown names, nor the question."""
     texts = _read(case)
@@ -70,6 +72,7 @@ def unsupported_name(case: Case) -> Value:
     return Value(float(bool(unsupported_names(case.said, texts, case.question.text))))
 
 
+@once
 def reversed_claim(case: Case) -> Value:
     """Return 1 when a claim denies what a passage shown affirms, or affirms what it denies."""
     texts = _read(case)

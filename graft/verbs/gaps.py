@@ -16,8 +16,8 @@ from graft.decision.failures import CAUSES
 from graft.errors import ConfigError, NotBuilt
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.correctness import RIGHT, correctness
+from graft.evaluation.formats import keeps_format
 from graft.evaluation.metrics import score
-from graft.evaluation.metrics_answers import keeps_format
 from graft.evaluation.run import run
 from graft.protocols import Progress
 from graft.records import to_dict
