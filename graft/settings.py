@@ -305,7 +305,7 @@ class CompetitorSection:
     """USD per 1M completion tokens of a model that is not in the price table."""
     answers: str = ""
     """Instead of an endpoint: a JSONL file of recorded answers, relative to this file: {"id", "answer", "citations"?,
-    "latency"?, "cost"?, "tokens"?} a line."""
+    "retrieved"?, "passages"?, "latency"?, "cost"?, "tokens"?} a line; see docs/trust.md."""
 
 
 @dataclass(frozen=True, slots=True)
