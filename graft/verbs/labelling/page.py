@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
-from graft.errors import GraftError, MissingExtra
+from graft.errors import GraftError
+from graft.plugins import missing_extra
 from graft.reporting.trusted import labels_text
 from graft.verbs.label import Desk, said
 from graft.wiring.parts import Parts
@@ -16,7 +17,7 @@ def label_page(parts: Parts, desk: Desk, *, port: int = 0, announce: Callable[[s
     try:
         from graft.server.label_app import create_label_app, run_label_app
     except ModuleNotFoundError as error:
-        raise MissingExtra("The page for labelling", error.name or "", "serve") from error
+        raise missing_extra("The page for labelling", error) from error
 
     def summary() -> str:
         try:
