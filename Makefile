@@ -9,7 +9,9 @@ export TOKENIZERS_PARALLELISM ?= false
 .PHONY: demo test test-slow check
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"GRAFT needs Python 3.11 or newer; $(PYTHON) is {sys.version.split()[0]}. Try: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): a few minutes and 2 GB (several more with the CUDA build of PyTorch)"
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
 	touch $@
 

@@ -9,17 +9,16 @@ from collections.abc import Iterator, Sequence
 
 from graft.evaluation.cards import GRADES, MetricCard
 from graft.protocols import Progress
-from graft.stages import quiet
 from graft.types import Answer
 from graft.verbs.build import BuildReport
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
-    """Show a bar a stage on standard error: share done, rate and time left. Silent when it is not a terminal, and for
-    a stage that takes less than two seconds."""
+    """Show a bar a stage on standard error: share done, rate and time left, and nothing for a stage that takes less than two
+    seconds. Where that is no terminal (a CI log), a line every half minute, so that long work does not look dead."""
     if not sys.stderr.isatty():
-        yield quiet
+        yield _lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -47,6 +46,20 @@ def progress() -> Iterator[Progress]:
 
     with bars:
         yield tell
+
+
+def _lines(every: float = 30.0) -> Progress:
+    """Return what prints `stage: done/total` when `every` seconds have passed since the last line, or since the start."""
+    last = time.monotonic()
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every:
+            last = now
+            print(f"{stage}: {done}/{total}" if total else f"{stage}: {done}", file=sys.stderr, flush=True)
+
+    return tell
 
 
 def build_summary(built: BuildReport) -> str:

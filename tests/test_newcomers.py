@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from test_project import call
 
-from graft import Project
+from graft import Project, console
 from graft.errors import LeakError
 from graft.types import Answer, Message, Question, Row
 from graft.verbs.comparing.answered import remarks
@@ -124,3 +124,13 @@ def test_failed_and_cut_answers_are_told() -> None:
         "instructions.",
     )
     assert remarks(questions[:1], {"rag": rows[:1]}, max_tokens=96) == ()
+
+
+def test_long_work_tells_where_it_is_also_where_nobody_has_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress() as tell:
+        tell("rag", 16, 60)
+    assert capsys.readouterr().err == ""  # short work says nothing
+    tell = console._lines(every=0.0)
+    tell("rag", 16, 60)
+    tell("parse", 3, 0)
+    assert capsys.readouterr() == ("", "rag: 16/60\nparse: 3\n")
