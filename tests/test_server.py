@@ -98,6 +98,9 @@ def test_the_openai_client_gets_the_answer_with_its_citations():
     variant = rag()
     with serving(variant, Scripted("base")) as url, client(url) as talk:
         assert [model.id for model in talk.models.list().data] == ["graft", "rag", "base"]
+        assert talk.models.retrieve("rag").id == "rag"
+        with pytest.raises(openai.NotFoundError):
+            talk.models.retrieve("gpt")
         reply = talk.chat.completions.create(model="graft", messages=ASK)
     [choice] = reply.choices
     assert (reply.object, reply.model, choice.message.content, choice.finish_reason) == (

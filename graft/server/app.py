@@ -109,6 +109,11 @@ def _guarded(desk: _Desk, guard: Callable[[Request], Awaitable[None]]) -> APIRou
     async def models(request: Request) -> JSONResponse:
         return JSONResponse(schema.models(list(request.state.caller.variants)))
 
+    @routes.get("/v1/models/{name}")
+    async def model(request: Request, name: str) -> JSONResponse:
+        (found,) = schema.models([_known(request.state.caller, name)])["data"]
+        return JSONResponse(found)
+
     @routes.get("/metrics")
     async def metrics() -> Response:
         return Response(desk.metrics.render(), media_type="text/plain; version=0.0.4")
@@ -255,9 +260,7 @@ class _Desk:
 
 async def _variant(caller: Caller, asked: Asked) -> Answers:
     """Return what answers a caller's request. Raises ApiError (404, 400)."""
-    if asked.model not in caller.variants:
-        raise ApiError(404, f"There is no model {asked.model!r} here; there are {', '.join(caller.variants)}.",
-                       code="model_not_found", param="model")  # fmt: skip
+    _known(caller, asked.model)
     if asked.where is None:
         return caller.variants[asked.model]
     if caller.narrow is None:
@@ -266,6 +269,14 @@ async def _variant(caller: Caller, asked: Asked) -> Answers:
         return await asyncio.to_thread(caller.narrow, asked.model, asked.where)
     except GraftError as error:
         raise schema.refusal(error) from None
+
+
+def _known(caller: Caller, name: str) -> str:
+    """Return a model's name. Raises ApiError (404) for one that the caller is not served."""
+    if name not in caller.variants:
+        raise ApiError(404, f"There is no model {name!r} here; there are {', '.join(caller.variants)}.",
+                       code="model_not_found", param="model")  # fmt: skip
+    return name
 
 
 class _EventStream(StreamingResponse):
