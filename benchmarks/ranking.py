@@ -4,6 +4,7 @@
     python benchmarks/ranking.py --data ../shared/data --split dev --arms rrf weighted feedback
     python benchmarks/ranking.py --data ../shared/data --sets nfcorpus --chunker document --arms bm25
     python benchmarks/ranking.py --data ../shared/data --sets clapnq squad2 --threshold
+    python benchmarks/ranking.py --data ../shared/data --reranker '{"name": "late-interaction"}' --rerank 20 --arms hybrid rerank
 
 Prints nDCG@10 and recall@5 of documents (a document stands where its best chunk stands) in percent, and what hybrid gains
 over the better of its parts. Means have 95 % BCa bootstrap intervals over questions. Settings were chosen on the dev
@@ -165,15 +166,25 @@ def _no_generator(prompts: Sequence[str]) -> Any:
     raise AssertionError(f"no arm of this benchmark asks a generator, but one did: {prompts}")
 
 
-def measured(searcher: Searcher, asked: Sequence[Asked]) -> tuple[list[float], list[float]]:
+def ranked(searcher: Searcher, asked: Sequence[Asked]) -> list[list[str]]:
+    """Return the documents found for each question, best first."""
+    results = searcher.search_batch([one.text for one in asked], DEEP)
+    return [list(dict.fromkeys(hit.chunk.document for hit in result.hits)) for result in results]
+
+
+def measured(found: Sequence[Sequence[str]], asked: Sequence[Asked]) -> tuple[list[float], list[float]]:
     """Return nDCG@10 and recall@5 of each question."""
     gains, recalls = [], []
-    for question, result in zip(asked, searcher.search_batch([one.text for one in asked], DEEP), strict=True):
-        ranked = list(dict.fromkeys(hit.chunk.document for hit in result.hits))
-        ranked = [name for name in ranked if name not in question.excluded]
-        gains.append(100 * ndcg(ranked, question.gold, 10))
-        recalls.append(100 * recall(ranked, question.gold, 5))
+    for question, names in zip(asked, found, strict=True):
+        kept = [name for name in names if name not in question.excluded]
+        gains.append(100 * ndcg(kept, question.gold, 10))
+        recalls.append(100 * recall(kept, question.gold, 5))
     return gains, recalls
+
+
+def followed(found: Sequence[Sequence[str]], by: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return what a reranker has read, then the rest of what it was chosen from: 20 chunks may be of six documents."""
+    return [list(dict.fromkeys([*first, *rest])) for first, rest in zip(found, by, strict=True)]
 
 
 def thresholds(data: Path, files: Corpus, searcher: Searcher) -> str:
@@ -214,6 +225,9 @@ def main() -> None:
     parser.add_argument("--store", default="{}", help="the store's options, as JSON")
     parser.add_argument("--reranker", default="", help="a reranker: its options with its name, as JSON")
     parser.add_argument("--rerank", type=int, default=RetrievalSection().rerank, help="hits that it reads")
+    parser.add_argument(
+        "--questions", type=int, default=10_000, help="draw at most so many of a set, by a seed"
+    )
     parser.add_argument("--misspell", action="store_true", help="put one typing error into each question")
     parser.add_argument(
         "--threshold", action="store_true", help="calibrate declining instead of measuring ranking"
@@ -235,36 +249,45 @@ def main() -> None:
     for name in options.sets:
         store = indexed(options.data, SETS[name], name, options, embedder)
         asked = questions(options.data, SETS[name], options.split)
+        asked = random.Random(SEED).sample(asked, min(options.questions, len(asked)))
         if options.misspell:
             rng = random.Random(SEED)
             asked = [replace(one, text=misspelt(one.text, rng)) for one in asked]
         ways = arms(store, embedder, reranker, options.rerank)
-        rows.append(
-            (name, {arm: measured(make(), asked) for arm, make in ways.items() if arm in options.arms})
-        )
+        found = {arm: ranked(make(), asked) for arm, make in ways.items() if arm in options.arms}
+        if "rerank" in found and "hybrid" in found:
+            found["rerank"] = followed(found["rerank"], found["hybrid"])
+        rows.append((name, {arm: measured(names, asked) for arm, names in found.items()}))
         print(f"{name}: done", file=sys.stderr, flush=True)
     for place, title in enumerate(("nDCG@10", "recall@5")):
         column = {name: {arm: both[place] for arm, both in scores.items()} for name, scores in rows}
-        print(table(title, column, over=place == 0))
+        print(table(title, column))
 
 
-def table(title: str, found: Mapping[str, Mapping[str, list[float]]], *, over: bool) -> str:
-    """Return a Markdown table: sets down, ways to search across; means in percent with their intervals, and, for `over`,
-    what hybrid has over the better of dense and BM25."""
+def table(title: str, found: Mapping[str, Mapping[str, list[float]]]) -> str:
+    """Return a Markdown table: sets down, ways to search across; means in percent with their intervals, and the gains of
+    hybrid over the better of dense and BM25, and of reranking over hybrid, paired by question."""
     ways = list(next(iter(found.values())))
-    parts = [way for way in ("bm25", "dense") if way in ways]
-    over = over and len(parts) == 2 and "hybrid" in ways
-    head = ["set", "questions", *ways, *(["hybrid over the better part"] if over else [])]
+    gains: dict[str, tuple[str, Callable[[Mapping[str, list[float]]], list[float]]]] = {}
+    if {"bm25", "dense", "hybrid"} <= set(ways):
+        gains["hybrid over the better part"] = (
+            "hybrid",
+            lambda scores: max(scores["bm25"], scores["dense"], key=sum),
+        )
+    if {"hybrid", "rerank"} <= set(ways):
+        gains["rerank over hybrid"] = ("rerank", lambda scores: scores["hybrid"])
+    head = ["set", "questions", *ways, *gains]
     lines = [f"**{title}**", "", f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(head) - 1)}"]
     for name, scores in found.items():
         cells = [
             name,
             str(len(scores[ways[0]])),
             *(cell(mean_interval(scores[way], seed=SEED)) for way in ways),
+            *(
+                cell(paired_difference(scores[way], other(scores), seed=SEED))
+                for way, other in gains.values()
+            ),
         ]
-        if over:
-            better = max((scores[way] for way in parts), key=sum)
-            cells.append(cell(paired_difference(scores["hybrid"], better, seed=SEED)))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 

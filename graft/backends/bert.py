@@ -1,4 +1,4 @@
-"""A BERT encoder in plain torch: tokens in, mean-pooled unit vectors out.
+"""A BERT encoder in plain torch: tokens in, mean-pooled unit vectors out, or the state of every token.
 
 Written out because it is the hot path of indexing: transformers takes seconds to import and pads whole batches, and the
 three projections of attention are one matrix here. Reads the standard safetensors layout. Knows nothing of text.
@@ -64,6 +64,15 @@ class BertEncoder:
     @torch.inference_mode()
     def encode(self, ids: Sequence[Sequence[int]]) -> Matrix:
         """Return one unit vector a token sequence, float32 [len(ids), width]. The sequences are padded to the longest."""
+        x, present = self.states(ids)
+        # Summed in float32: a mean over 256 tokens in bfloat16 would lose two digits.
+        pooled = (x.float() * present[:, :, None]).sum(1) / present.sum(1)[:, None]
+        vectors: Matrix = F.normalize(pooled, dim=-1).cpu().numpy()
+        return vectors
+
+    @torch.inference_mode()
+    def states(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Return the last layer's state of every token, [len(ids), longest, width], and which places hold a token."""
         lengths = torch.tensor([len(sequence) for sequence in ids], device=self._device)
         longest = int(lengths.max())
         padded = torch.zeros((len(ids), longest), dtype=torch.long)
@@ -75,10 +84,7 @@ class BertEncoder:
         for projections, output, norm, widen, narrow, last in self._layers:
             x = norm(x + output(self._attend(projections(x), mask)))
             x = last(x + narrow(F.gelu(widen(x))))
-        # Summed in float32: a mean over 256 tokens in bfloat16 would lose two digits.
-        pooled = (x.float() * present[:, :, None]).sum(1) / lengths[:, None]
-        vectors: Matrix = F.normalize(pooled, dim=-1).cpu().numpy()
-        return vectors
+        return x, present
 
     def _attend(self, projected: Tensor, mask: Tensor | None) -> Tensor:
         batch, length, triple = projected.shape

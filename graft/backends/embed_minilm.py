@@ -101,11 +101,8 @@ class MiniLMEmbedder:
 
         from graft.backends.bert import BertEncoder
 
-        weights = self._folder / "model.safetensors"
-        if self._is_package and _sha256(weights) != PUBLISHED_SHA256:
-            raise BackendError(
-                f"{weights} is not the published file: its SHA-256 differs.", f"Reinstall {PACKAGE}."
-            )
+        if self._is_package:
+            verify(self._folder)
         tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
         tokenizer.enable_truncation(self._options.max_tokens)
         tokenizer.no_padding()
@@ -115,7 +112,9 @@ class MiniLMEmbedder:
         if precision == "auto":
             precision = "bf16" if device == "cuda" or _cpu_has_bf16() else "fp32"
         chosen: Precision = precision
-        return tokenizer, BertEncoder(load_file(weights), self._config, chosen, device)
+        return tokenizer, BertEncoder(
+            load_file(self._folder / "model.safetensors"), self._config, chosen, device
+        )
 
     @property
     def _is_package(self) -> bool:
@@ -147,10 +146,7 @@ class MiniLMEmbedder:
                 raise BackendError(
                     f"Cannot get the embedder {self._options.model!r}: {error}.", hint
                 ) from error
-        spec = find_spec(PACKAGE)
-        if spec is None or not spec.submodule_search_locations:
-            raise MissingExtra("The embedder 'minilm'", PACKAGE, "models")
-        return Path(next(iter(spec.submodule_search_locations))) / "model"
+        return installed("The embedder 'minilm'")
 
     @cached_property
     def _config(self) -> dict[str, Any]:
@@ -170,6 +166,23 @@ class MiniLMEmbedder:
     @cached_property
     def _weights_hash(self) -> str:
         return PUBLISHED_SHA256 if self._is_package else _sha256(self._folder / "model.safetensors")
+
+
+def installed(what: str) -> Path:
+    """Return the folder of the installed MiniLM; `what` needs it. Raises MissingExtra."""
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtra(what, PACKAGE, "models")
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def verify(folder: Path) -> None:
+    """Raise BackendError unless the weights are the published ones."""
+    weights = folder / "model.safetensors"
+    if _sha256(weights) != PUBLISHED_SHA256:
+        raise BackendError(
+            f"{weights} is not the published file: its SHA-256 differs.", f"Reinstall {PACKAGE}."
+        )
 
 
 def _batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

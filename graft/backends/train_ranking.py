@@ -110,7 +110,7 @@ def fit(
     model.train()
     while state.step < len(steps) and not (max_minutes and state.seconds > 60 * max_minutes):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate * _share(state.step, len(steps))
+            group["lr"] = learning_rate * share_of_peak(state.step, len(steps))
         torch.manual_seed(seed * 1_000_003 + state.step)  # dropout
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=cpu_has_bf16()):
             loss = loss_of(steps[state.step])
@@ -134,7 +134,7 @@ def fit(
     return state
 
 
-def _share(step: int, steps: int) -> float:
+def share_of_peak(step: int, steps: int) -> float:
     """Return the share of the peak rate at a step."""
     warm = max(1, int(WARMUP * steps))
     return (step + 1) / warm if step < warm else (steps - step) / max(1, steps - warm)
