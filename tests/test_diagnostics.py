@@ -8,7 +8,7 @@ import pytest
 
 from graft import Project
 from graft.config import from_tables
-from graft.decision.explain import headroom_line
+from graft.decision.explain import headroom_line, knowledge_line, seed_line
 from graft.errors import ConfigError
 from graft.types import Comparison, Estimate
 from graft.verbs.comparing.competitors import competitors
@@ -75,6 +75,17 @@ def test_headroom_is_what_retrieval_and_what_the_model_can_bring() -> None:
     assert "can bring 0.000" in headroom_line(comparison(rag=0.6, oracle=0.5))[0]
     assert headroom_line(comparison(rag=0.5, oracle=None)) == []
     assert headroom_line(comparison(rag=0.5)) == []
+
+
+def test_what_the_model_knew_and_how_often_it_was_trained_is_told() -> None:
+    assert knowledge_line(comparison(base=0.093, rag=0.5)) == [
+        "What the model knows without the documents: base is right on 9.3% of the questions. That much is no gain of search or tuning."
+    ]
+    assert knowledge_line(comparison(base=0.0)) == knowledge_line(comparison(rag=0.5)) == []
+    assert seed_line(["base", "tuned", "hybrid"])[0].startswith(
+        "tuned and hybrid: a single training seed each"
+    )
+    assert seed_line(["base", "rag"]) == []
 
 
 def test_an_unknown_diagnostic_is_refused() -> None:

@@ -120,6 +120,28 @@ def headroom_line(
     ]
 
 
+def knowledge_line(comparison: Comparison, *, base: str = "base", metric: str = "correct") -> list[str]:
+    """Return what the model answers right without any document: what it knew, or has read in its own training, and no
+    variant's merit. Nothing without the base variant, or when that knows nothing."""
+    known = comparison.variants.get(base, {}).get(metric)
+    if known is None or not known.mean:
+        return []
+    return [
+        f"What the model knows without the documents: {base} is right on {known.mean:.1%} of the questions. That much is no gain "
+        "of search or tuning."
+    ]
+
+
+def seed_line(names: Sequence[str], *, trained: Sequence[str] = ("tuned", "hybrid")) -> list[str]:
+    """Return that the tuned variants rest on one training each, a single seed; nothing without one."""
+    found = [name for name in names if name in trained]
+    if not found:
+        return []
+    return [
+        f"{' and '.join(found)}: a single training seed each; another one may score otherwise by more than the intervals say."
+    ]
+
+
 def tuning_gain_line(
     scores: Scores,
     clusters: Sequence[str],

@@ -71,6 +71,10 @@ def overview(comparison: Comparison, recommendation: Recommendation, slots: Mapp
     return cells.table("Means with 95% intervals", header, body, "numbers")
 
 
+# Of what is no metric of a row: measured times, and ratios, which are as good as what they are made of.
+_GRADES = {"latency": "A", "cost": "B", "abstain": "B"}
+
+
 def all_metrics(comparison: Comparison) -> str:
     """Every metric of every variant, with how many rows it rests on."""
     names = list(comparison.variants)
@@ -78,7 +82,7 @@ def all_metrics(comparison: Comparison) -> str:
     body = []
     for metric in metrics:
         found = [comparison.variants[name].get(metric) for name in names]
-        grade = METRICS[metric].grade if metric in METRICS else "A" if metric.startswith("latency") else ""
+        grade = METRICS[metric].grade if metric in METRICS else _GRADES.get(metric.partition("_")[0], "")
         drawn = [
             cells.estimate(metric, item)
             + (

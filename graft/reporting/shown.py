@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from graft.decision.ratios import ABSTAIN_F1, COST_PER_CORRECT
 from graft.evaluation.metrics import METRICS
 from graft.settings import DIAGNOSTICS
 from graft.types import Comparison, Estimate, Recommendation
@@ -42,10 +43,14 @@ _LONG = {
     "ctx_grounded": "Lexical support in its passages", "citation_precision": "Citation precision",
     "citation_recall": "Citation recall", "citation_coverage": "Sentences with a citation",
     "citation_correct": "Cites the right sources", "tokens_in": "Prompt tokens", "tokens_out": "Answer tokens",
+    "format_repaired": "Keeps the format after repair", "answer_rate": "Answers at all", "abstain_f1": "Declines rightly (F1)",
+    "unsupported_wrong": "Wrong, not from its passages", "supported_wrong": "Wrong, from its passages",
+    "unsupported_right": "Right, not from its passages", "cost_per_correct": "Cost per 1,000 right answers",
     "cost": "Cost per 1,000 answers", "latency": "Seconds an answer, in batches", "latency_p50": "Latency, median",
     "latency_p95": "Latency, 95th percentile", "latency_max": "Latency, slowest", "log_latency": "Latency (ratio)",
     "bits_per_byte": "Bits per byte of the reference answer", "perplexity": "Perplexity of the reference answer",
 }  # fmt: skip
+_MONEY = {"cost", COST_PER_CORRECT}
 _VERDICTS = {"RECOMMEND": "Recommended", "KEEP_THE_CHEAPER": "Keep the cheaper", "UNDECIDED": "Undecided"}
 
 
@@ -65,11 +70,11 @@ def scale(metric: str) -> Scale:
     """Return how to write a metric."""
     if metric.startswith("latency"):
         return Scale(0.0, None, 1.0, "{:.2f} s", "lower")
-    if metric == "cost":
+    if metric in _MONEY:
         return Scale(0.0, None, 1000.0, "${:,.2f}", "lower")
     card = METRICS.get(metric)
-    better = card.direction if card else ""
-    if card and card.unit in {"share", "0–1"}:
+    better = card.direction if card else "higher" if metric == ABSTAIN_F1 else ""
+    if metric == ABSTAIN_F1 or (card and card.unit in {"share", "0–1"}):
         return Scale(0.0, 1.0, 100.0, "{:.0f}%", better)
     if card and card.unit == "−1–1":
         return Scale(-1.0, 1.0, 1.0, "{:+.2f}", better)
@@ -83,7 +88,7 @@ def number(metric: str, value: float | None) -> str:
     if value is None:
         return NONE
     shown = scale(metric)
-    if metric == "cost":
+    if metric in _MONEY:
         return _money(value * shown.factor)
     return shown.form.format(value * shown.factor).replace("-", "−")
 

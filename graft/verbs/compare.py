@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from graft.decision import compare as comparing
-from graft.decision.explain import headroom_line, tuning_gain_line
+from graft.decision.explain import headroom_line, knowledge_line, seed_line, tuning_gain_line
 from graft.decision.ownership import Ownership, ownership_lines
+from graft.decision.ratios import ratios
 from graft.decision.recommend import Limits, recommend
 from graft.decision.trust import Trust
 from graft.errors import DataError, LeakError, NotBuilt
@@ -36,6 +37,7 @@ from graft.verbs.comparing.development import development, held_apart
 from graft.verbs.comparing.fitness import beaten, mute, unsure
 from graft.verbs.comparing.judging import judging
 from graft.verbs.comparing.likelihoods import likelihoods
+from graft.verbs.comparing.seen import strata
 from graft.verbs.labelling.rates import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
@@ -208,14 +210,19 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         "clusters": clusters,
         "answerable": [question.answerable for question in questions],
         "latencies": {name: sample.seconds for name, sample in measured.latencies.items()},
-        "strata": [question.stratum for question in questions],
+        "strata": strata(parts, questions),
         "seed": config.project.seed,
         "draws": config.evaluation.draws,
     }
     comparison = comparing.compare(
         measured.scores, **shared, primary=config.evaluation.primary, baselines=measured.shown, fingerprints=measured.fingerprints,
     )  # fmt: skip
-    comparison = replace(comparison, warnings=(*comparison.warnings, *measured.warnings))
+    sums = ratios(measured.scores, clusters, draws=config.evaluation.draws, seed=config.project.seed)
+    comparison = replace(
+        comparison,
+        warnings=(*comparison.warnings, *measured.warnings),
+        variants={name: {**found, **sums[name]} for name, found in comparison.variants.items()},
+    )
     decision = config.decision
     per_answer = {name: _mean(values["cost"]) for name, values in measured.scores.items()}
     owned = bills(parts, {name: cost for name, cost in per_answer.items() if name not in measured.shown})
@@ -236,13 +243,20 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
     )  # fmt: skip
     told = [
         *headroom_line(comparison),
+        *knowledge_line(comparison),
         *tuning_gain_line(measured.scores, clusters, seed=config.project.seed, draws=config.evaluation.draws),
         *unsure(measured.rows, recommendation, config.generation.min_confidence),
     ]
     recommendation = replace(
         recommendation,
         reasons=(*recommendation.reasons, *told),
-        trace=(*recommendation.trace, *told, *forgetting.lines(forgotten), *ownership_lines(owned)),
+        trace=(
+            *recommendation.trace,
+            *told,
+            *seed_line(list(measured.rows)),
+            *forgetting.lines(forgotten),
+            *ownership_lines(owned),
+        ),
     )
     beyond = beaten(questions, comparison, recommendation, parts.values)
     beyond = (*beyond, *(kept.warning(name) for name, kept in forgotten.items() if kept.lost))
