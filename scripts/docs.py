@@ -28,7 +28,16 @@ NOTE = "<!-- Written by scripts/docs.py from the code; a test keeps it true. -->
 def commands() -> str:
     """Return docs/cli.md: the help of every verb, as printed."""
     runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb"})
-    pages = ["# Commands\n"]
+    pages = [
+        "# Commands\n",
+        "Results go to standard output; progress, warnings and errors to standard error. With `--json` standard output is one "
+        "JSON value.\n\n"
+        "| exit code | meaning |\n|---|---|\n"
+        "| 0 | done |\n"
+        "| 1 | the verb says no: `graft check` found a regression, `graft drift --exit-code` a shift, `graft doctor` something wrong |\n"
+        "| 2 | wrong use, wrong input, or something that is missing; standard error says what to do |\n"
+        "| 130 | interrupted; the same command goes on from there |\n",
+    ]
     for words in _verbs(get_command(app)):
         shown = runner.invoke(app, [*words, "--help"], prog_name="graft").output.rstrip()
         clean = "\n".join(text.rstrip() for text in shown.splitlines())
