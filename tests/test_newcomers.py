@@ -126,7 +126,9 @@ def test_failed_and_cut_answers_are_told() -> None:
     assert remarks(questions[:1], {"rag": rows[:1]}, max_tokens=96) == ()
 
 
-def test_long_work_tells_where_it_is_also_where_nobody_has_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_work_tells_where_it_is_also_where_nobody_has_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with console.progress() as tell:
         tell("rag", 16, 60)
     assert capsys.readouterr().err == ""  # short work says nothing
