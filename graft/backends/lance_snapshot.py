@@ -26,6 +26,7 @@ from graft.backends.lance_rows import (
     terms_in,
     vectors_in,
 )
+from graft.backends.memory import give_back
 from graft.backends.top import Rows
 from graft.backends.vector_index import Fetch, VectorIndex
 from graft.errors import Mismatch
@@ -40,6 +41,7 @@ Addresses = NDArray[np.uint64]
 # A reader starts anew when so many of its rows are gone, or more than half would be new.
 _DEAD_ROWS, _DEAD_SHARE = 1000, 0.2
 _MASKS = 64
+_LARGE = 20_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Snapshot:
         if tier != "disk":
             vectors = VectorIndex.empty(dimension, table.count_rows(), full=tier == "exact", many=many)
         empty = cls(table, version, tier, np.zeros(0, np.uint64), ChunkRows(), Bm25Index(), vectors, effort)
-        return empty.grown(lambda names: table.search().select(names).with_row_id(True).limit(None))
+        whole = empty.grown(lambda names: table.search().select(names).with_row_id(True).limit(None))
+        give_back()
+        return whole
 
     def advanced(self, table: Any, version: int, tier: Tier) -> Snapshot | None:
         """Return a later version, by what differs; None when reading it whole is less work."""
@@ -126,13 +130,16 @@ class Snapshot:
             words, sizes = terms_in(batch)
             terms.append(words)
             counts.append(sizes)
-            places.append(batch["_rowid"].to_numpy())
+            # A view of one column would keep the whole batch: 300 MB of vectors at 200,000 rows.
+            places.append(batch["_rowid"].to_numpy().copy())
         if held.num_rows == 0:
             return self
         if not np.array_equal(np.concatenate(places), held["_rowid"].to_numpy()):
             raise RuntimeError("two scans of one version gave its rows in different order")
         joined = np.concatenate(terms)
         terms.clear()
+        if held.num_rows > _LARGE:
+            give_back()
         live = self.live
         if live is not None:
             live = np.concatenate([live, np.ones(held.num_rows, dtype=bool)])
