@@ -39,8 +39,8 @@ tokenizer. Greedy decoding; the end of turn is `<|end|>`.
 ## Figures
 Greedy, {dtype}; one question a prompt. EM and F1 are SQuAD's, over answerable questions, an abstention counting 0.
 "Cited": the gold passage and no other. "Refused" is over-refusal where the passages tell, abstention recall where they do
-not. "Programmatic" documents are fresh and use kinds of thing, attributes and wordings that training never saw, written
-while it ran; "as in training" means fresh documents in wordings that it did see. The extractive baseline
+not. "Programmatic" documents are fresh and use kinds of thing, attributes and wordings that training never saw;
+"as in training" means fresh documents in wordings that it did see. The extractive baseline
 quotes the sentence that shares most with the question, so its EM is low by construction: compare F1.
 
 {table}
