@@ -95,7 +95,9 @@ class Hit:
         """Return the hit without its text, as a row keeps it."""
         start, end = self.chunk.shown or (self.chunk.start, self.chunk.end)
         chunk = self.chunk
-        return RankedHit(chunk.id, chunk.document, start, end, chunk.page, round(float(self.score), 6), self.ranks)
+        return RankedHit(
+            chunk.id, chunk.document, start, end, chunk.page, round(float(self.score), 6), self.ranks
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from reportlab.lib import pdfencrypt
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen import canvas
 
-from graft.backends.load_docx import DocxLoader
-from graft.backends.load_html import HtmlLoader
-from graft.backends.load_pdf import PdfLoader
-from graft.backends.load_table import CsvLoader, JsonlLoader
-from graft.backends.load_text import TextLoader, decode
+from graft.backends.loaders.load_docx import DocxLoader
+from graft.backends.loaders.load_html import HtmlLoader
+from graft.backends.loaders.load_pdf import PdfLoader
+from graft.backends.loaders.load_table import CsvLoader, JsonlLoader
+from graft.backends.loaders.load_text import TextLoader, decode
 from graft.errors import DataError
 from graft.retrieval.documents import load_documents, scan
 from graft.testing.retrieval import LoaderConformance

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graft.backends.embed_sentence_transformers import SentenceTransformersEmbedder
+from graft.backends.encoders.embed_sentence_transformers import SentenceTransformersEmbedder
 from graft.errors import BackendError, ConfigError
 from graft.testing.retrieval import EmbedderConformance
 

@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
-from graft.backends.embed_openai import OpenAIEmbedder
+from graft.backends.encoders.embed_openai import OpenAIEmbedder
 from graft.errors import BackendError, ConfigError, EndpointError
 from graft.testing.fakes import HashingEmbedder
 from graft.testing.retrieval import EmbedderConformance
@@ -28,7 +28,7 @@ class TestHashingEmbedder(EmbedderConformance):
 
 @pytest.fixture(scope="module")
 def minilm():
-    from graft.backends.embed_minilm import MiniLMEmbedder
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 
     return MiniLMEmbedder()
 
@@ -64,7 +64,7 @@ def reference(folder, texts) -> np.ndarray:
 
 @needs_models
 def test_vectors_equal_those_of_the_reference_implementation(minilm, folder):
-    from graft.backends.embed_minilm import MiniLMEmbedder
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 
     wanted = reference(folder, TEXTS)
     exact = MiniLMEmbedder(MiniLMEmbedder.Options(precision="fp32")).encode(TEXTS)
@@ -74,7 +74,7 @@ def test_vectors_equal_those_of_the_reference_implementation(minilm, folder):
 
 @needs_models
 def test_a_local_folder_is_the_same_model_with_its_own_fingerprint_rules(minilm, folder):
-    from graft.backends.embed_minilm import MiniLMEmbedder
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 
     local = MiniLMEmbedder(MiniLMEmbedder.Options(path=str(folder)))
     assert local.fingerprint == minilm.fingerprint
@@ -88,7 +88,7 @@ def test_a_local_folder_is_the_same_model_with_its_own_fingerprint_rules(minilm,
 
 @needs_models
 def test_wrong_folders_are_refused_with_what_they_lack(tmp_path, folder):
-    from graft.backends.embed_minilm import MiniLMEmbedder
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 
     with pytest.raises(ConfigError, match=r"lacks config\.json"):
         _ = MiniLMEmbedder(MiniLMEmbedder.Options(path=str(tmp_path))).fingerprint
@@ -101,7 +101,7 @@ def test_wrong_folders_are_refused_with_what_they_lack(tmp_path, folder):
 
 @needs_models
 def test_package_weights_that_are_not_the_published_ones_are_refused(monkeypatch):
-    from graft.backends import embed_minilm
+    from graft.backends.encoders import embed_minilm
 
     embedder = embed_minilm.MiniLMEmbedder()
     monkeypatch.setattr(embed_minilm, "PUBLISHED_SHA256", "0" * 64)
@@ -111,7 +111,7 @@ def test_package_weights_that_are_not_the_published_ones_are_refused(monkeypatch
 
 @needs_models
 def test_batches_hold_their_budget_and_all_rows():
-    from graft.backends.embed_minilm import _batches
+    from graft.backends.encoders.embed_minilm import _batches
 
     lengths = [5, 300, 20, 20, 7, 100, 1]
     batches = list(_batches(lengths, 120))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends.store_lancedb import LanceStore
+from graft.backends.stores.store_lancedb import LanceStore
 from graft.config import read
 from graft.errors import ConfigError
 from graft.filters import Filter, Range, parsed

@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft import plugins
-from graft.backends import generate_extractive
-from graft.backends.generate_extractive import ExtractiveGenerator, Shown, parse_prompt
+from graft.backends.generators import generate_extractive
+from graft.backends.generators.generate_extractive import ExtractiveGenerator, Shown, parse_prompt
 from graft.generation import prompts
 from graft.protocols import Generator
 from graft.testing.models import GeneratorConformance

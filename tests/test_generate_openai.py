@@ -8,7 +8,7 @@ import pytest
 
 from graft import plugins
 from graft.backends.endpoint import is_loopback
-from graft.backends.generate_openai import OpenAIGenerator
+from graft.backends.generators.generate_openai import OpenAIGenerator
 from graft.errors import BudgetExceeded, ConfigError, EndpointError
 from graft.protocols import Generator
 from graft.testing.models import GeneratorConformance

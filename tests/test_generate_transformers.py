@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from graft import plugins
-from graft.backends import chat, decoding, llama_fast, models
-from graft.backends.generate_transformers import TransformersGenerator
+from graft.backends import models
+from graft.backends.generators import chat, decoding, llama_fast
+from graft.backends.generators.generate_transformers import TransformersGenerator
 from graft.errors import BackendError, ConfigError
 from graft.testing.models import GeneratorConformance, tiny_model
 from graft.testing.models import chat as ask

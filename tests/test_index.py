@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends import store_lancedb
-from graft.backends.store_lancedb import LanceStore
+from graft.backends.stores import store_lancedb
+from graft.backends.stores.store_lancedb import LanceStore
 from graft.errors import DataError, WorkspaceError
 from graft.protocols import Filter
 from graft.retrieval.chunks import FixedChunker, StructureChunker

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends.generate_extractive import parse_prompt
+from graft.backends.generators.generate_extractive import parse_prompt
 from graft.generation import prompts
 from graft.generation.grounding import resolve_citations
 from graft.generation.variant import Retrieved, Variant

@@ -5,7 +5,7 @@ import sys
 
 CODE = """
 import sys
-from graft.backends.lance import lancedb
+from graft.backends.stores.lance import lancedb
 package = lancedb()
 assert package is lancedb()
 services = [name for name in sys.modules if name.startswith("lance_namespace_urllib3_client.api")]

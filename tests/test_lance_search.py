@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends import bm25_index, lance_disk, vector_index
-from graft.backends.bm25_index import Bm25Index, packed, tokens
-from graft.backends.store_lancedb import LanceStore
-from graft.backends.top import at_least_kth
-from graft.backends.vector_index import VectorIndex
+from graft.backends.stores import bm25_index, lance_disk, vector_index
+from graft.backends.stores.bm25_index import Bm25Index, packed, tokens
+from graft.backends.stores.store_lancedb import LanceStore
+from graft.backends.stores.top import at_least_kth
+from graft.backends.stores.vector_index import VectorIndex
 from graft.errors import BackendError
 from graft.protocols import Filter
 from graft.testing.fakes import HashingEmbedder
@@ -173,7 +173,7 @@ def put(store: LanceStore, name: str, state: str, texts: list[str]) -> None:
 
 @pytest.mark.parametrize("vectors", ["auto", "int8", "disk"])
 def test_a_reader_that_followed_every_commit_answers_like_a_fresh_one(tmp_path, vectors, monkeypatch):
-    monkeypatch.setattr("graft.backends.store_lancedb._MOST_FRAGMENTS", 6)
+    monkeypatch.setattr("graft.backends.stores.store_lancedb._MOST_FRAGMENTS", 6)
     rng, options = random.Random(5), LanceStore.Options(vectors=vectors)
     writer, reader = LanceStore(tmp_path, options), LanceStore(tmp_path, options)
     query = HashingEmbedder().encode(["w1 w2 w3"])[0]
@@ -220,7 +220,7 @@ def test_copies_in_eight_bits_are_rescored_from_disk(tmp_path, monkeypatch):
 
 
 def test_nobody_waits_for_a_compaction_but_who_would_undo_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("graft.backends.store_lancedb._MOST_FRAGMENTS", 3)
+    monkeypatch.setattr("graft.backends.stores.store_lancedb._MOST_FRAGMENTS", 3)
     released, begun = threading.Event(), threading.Event()
 
     class Slow(LanceStore):
@@ -250,7 +250,7 @@ def test_nobody_waits_for_a_compaction_but_who_would_undo_it(tmp_path, monkeypat
 
 
 def test_a_compaction_that_fails_is_told_at_the_next_update(tmp_path, monkeypatch):
-    monkeypatch.setattr("graft.backends.store_lancedb._MOST_FRAGMENTS", 3)
+    monkeypatch.setattr("graft.backends.stores.store_lancedb._MOST_FRAGMENTS", 3)
     store = LanceStore(tmp_path)
     for number in range(5):
         put(store, f"d{number}", "v1", [f"w{number}"])

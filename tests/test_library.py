@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends.load_table import JsonlLoader
-from graft.backends.load_text import TextLoader
+from graft.backends.loaders.load_table import JsonlLoader
+from graft.backends.loaders.load_text import TextLoader
 from graft.errors import DataError, WorkspaceError
 from graft.retrieval import library as module
 from graft.retrieval.cache import ParseCache, trim, usage

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends import chat, likelihood
-from graft.backends.generate_transformers import TransformersGenerator
+from graft.backends.generators import chat, likelihood
+from graft.backends.generators.generate_transformers import TransformersGenerator
 from graft.protocols import Scorer
 from graft.testing.models import ScorerConformance, tiny_model
 from graft.testing.models import chat as ask

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends.load_code import CodeLoader
-from graft.backends.load_notebook import NotebookLoader
-from graft.backends.load_xml import XmlLoader
+from graft.backends.loaders.load_code import CodeLoader
+from graft.backends.loaders.load_notebook import NotebookLoader
+from graft.backends.loaders.load_xml import XmlLoader
 from graft.errors import DataError
 from graft.retrieval.blocks import blocks
 from graft.testing.retrieval import LoaderConformance

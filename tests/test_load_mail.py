@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends.load_mail import EmlLoader, MboxLoader, apart
+from graft.backends.loaders.load_mail import EmlLoader, MboxLoader, apart
 from graft.errors import DataError
 from graft.testing.retrieval import LoaderConformance
 

@@ -6,15 +6,15 @@ import zipfile
 import openpyxl
 import pytest
 
-from graft.backends.docx_styles import formatted
-from graft.backends.load_docx import DocxLoader
-from graft.backends.load_epub import EpubLoader
-from graft.backends.load_odp import OdpLoader
-from graft.backends.load_ods import OdsLoader
-from graft.backends.load_odt import OdtLoader
-from graft.backends.load_pptx import PptxLoader
-from graft.backends.load_table import pipe_table, spread
-from graft.backends.load_xlsx import XlsxLoader
+from graft.backends.loaders.docx_styles import formatted
+from graft.backends.loaders.load_docx import DocxLoader
+from graft.backends.loaders.load_epub import EpubLoader
+from graft.backends.loaders.load_odp import OdpLoader
+from graft.backends.loaders.load_ods import OdsLoader
+from graft.backends.loaders.load_odt import OdtLoader
+from graft.backends.loaders.load_pptx import PptxLoader
+from graft.backends.loaders.load_table import pipe_table, spread
+from graft.backends.loaders.load_xlsx import XlsxLoader
 from graft.errors import DataError
 from graft.testing.retrieval import LoaderConformance
 
@@ -132,7 +132,7 @@ def test_an_office_file_with_entities_is_refused(tmp_path):
 
 
 def test_a_zip_of_many_parts_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("graft.backends.archives.MAX_ENTRIES", 3)
+    monkeypatch.setattr("graft.backends.loaders.archives.MAX_ENTRIES", 3)
     with pytest.raises(DataError, match="4 parts, like a zip bomb"):
         only(DocxLoader(), word(tmp_path / "a.docx", ""))
 

@@ -9,9 +9,9 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen import canvas
 
-from graft.backends import load_pdf, ocr
-from graft.backends.load_pdf import PdfLoader
-from graft.backends.load_text import unmarked
+from graft.backends.loaders import load_pdf, ocr
+from graft.backends.loaders.load_pdf import PdfLoader
+from graft.backends.loaders.load_text import unmarked
 from graft.errors import DataError
 
 PROSE = "Everybody who travels for the company books trains early, because early tickets are cheaper."

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends.load_rtf import RtfLoader, rendered
-from graft.backends.rtf import Reader
+from graft.backends.loaders.load_rtf import RtfLoader, rendered
+from graft.backends.loaders.rtf import Reader
 from graft.errors import DataError
 from graft.testing.retrieval import LoaderConformance
 

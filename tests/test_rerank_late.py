@@ -5,8 +5,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from graft.backends.embed_minilm import PACKAGE
-from graft.backends.rerank_late import LateInteractionReranker
+from graft.backends.encoders.embed_minilm import PACKAGE
+from graft.backends.encoders.rerank_late import LateInteractionReranker
 from graft.errors import ConfigError
 from graft.testing.retrieval import RerankerConformance
 
@@ -52,7 +52,7 @@ def test_a_score_is_the_mean_of_the_best_cosine_of_each_token(change, changed):
     from safetensors.torch import load_file
     from transformers import AutoModel, AutoTokenizer
 
-    from graft.backends.embed_minilm import installed
+    from graft.backends.encoders.embed_minilm import installed
 
     tokenizer, model = AutoTokenizer.from_pretrained(installed("")), AutoModel.from_pretrained(installed(""))
     made = {name: one.float() for name, one in load_file(change / "change.safetensors").items()}

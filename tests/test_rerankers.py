@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from graft.backends.rerank_cross_encoder import CrossEncoderReranker
+from graft.backends.encoders.rerank_cross_encoder import CrossEncoderReranker
 from graft.errors import BackendError
 from graft.testing.retrieval import RerankerConformance
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.backends.store_lancedb import LanceStore
+from graft.backends.stores.store_lancedb import LanceStore
 from graft.protocols import Filter, values
 from graft.retrieval import fusion
 from graft.retrieval.chunks import DocumentChunker, StructureChunker
@@ -297,7 +297,7 @@ def test_ranking_on_covid_faq_is_at_least_that_of_the_design_table(tmp_path):
     import json
     import math
 
-    from graft.backends.embed_minilm import MiniLMEmbedder
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 
     folder = SHARED / "covid-faq"
     documents = load_documents([folder / "corpus.jsonl.gz"]).documents

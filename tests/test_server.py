@@ -14,7 +14,7 @@ import openai
 import pytest
 from serving import listening
 
-from graft.backends.generate_openai import OpenAIGenerator
+from graft.backends.generators.generate_openai import OpenAIGenerator
 from graft.errors import BackendError, BudgetExceeded, ConfigError, DataError, EndpointError
 from graft.generation.variant import Retrieved, Variant
 from graft.records import to_dict

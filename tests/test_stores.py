@@ -2,7 +2,7 @@
 
 import pytest
 
-from graft.backends.store_lancedb import LanceStore
+from graft.backends.stores.store_lancedb import LanceStore
 from graft.testing.fakes import MemoryStore
 from graft.testing.retrieval import StoreConformance
 

@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft import plugins
-from graft.backends import adapters_peft, devices, models, train_data, train_loop, train_peft
-from graft.backends.generate_transformers import TransformersGenerator
-from graft.backends.lora import is_plain_lora, peft_calm
+from graft.backends import devices, models
+from graft.backends.generators.generate_transformers import TransformersGenerator
+from graft.backends.trainers import adapters_peft, train_data, train_loop, train_peft
+from graft.backends.trainers.lora import is_plain_lora, peft_calm
 from graft.errors import BackendError, ConfigError, DataError, Mismatch, MissingExtra, NotBuilt
 from graft.testing.models import TrainerConformance, chat, tiny_model
 from graft.tuning.adapters import read_manifest, verify
@@ -272,8 +273,8 @@ def test_a_run_cut_short_goes_on_to_the_same_weights(folder, tmp_path, monkeypat
 SCRIPT = """
 import sys
 from pathlib import Path
-from graft.backends import train_loop
-from graft.backends.train_peft import PeftTrainer
+from graft.backends.trainers import train_loop
+from graft.backends.trainers.train_peft import PeftTrainer
 from graft.testing.models import TrainerConformance
 train_loop.CHECKPOINT_SECONDS = 0.0
 rows = TrainerConformance.ROWS
@@ -305,7 +306,7 @@ def test_two_processes_train_what_one_trains(folder, tmp_path):
 import sys
 from pathlib import Path
 from graft.backends import devices
-from graft.backends.train_peft import PeftTrainer
+from graft.backends.trainers.train_peft import PeftTrainer
 from graft.testing.models import TrainerConformance
 devices.cpu_has_bf16 = lambda: False
 rows = TrainerConformance.ROWS

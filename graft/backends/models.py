@@ -1,7 +1,7 @@
 """Local models: a name → a folder → a loaded model and tokenizer, once per process.
 
 Weights come from safetensors only and no code of the model's is run. A plain LoRA adapter is merged into the weights
-at load (in fp32, `graft.backends.lora`), which saves importing peft and a quarter of each step; anything else goes
+at load (in fp32, `graft.backends.trainers.lora`), which saves importing peft and a quarter of each step; anything else goes
 through peft.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.backends.devices import four_bit, pick_device, pick_dtype
-from graft.backends.lora import is_plain_lora, merge_plain_lora, peft_calm
+from graft.backends.trainers.lora import is_plain_lora, merge_plain_lora, peft_calm
 from graft.errors import BackendError, ConfigError
 from graft.types import content_hash
 from graft.workspace import file_hash
@@ -236,7 +236,7 @@ def _with_adapter(model: Any, adapter: Path, *, quantized: bool) -> Any:
 
 
 def _stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    from graft.backends.chat import end_of_turn
+    from graft.backends.generators.chat import end_of_turn
 
     own = model.generation_config.eos_token_id
     listed = own if isinstance(own, list) else [own]

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from graft.backends.generate_transformers import TransformersGenerator
-from graft.backends.train_peft import PeftTrainer
+from graft.backends.generators.generate_transformers import TransformersGenerator
+from graft.backends.trainers.train_peft import PeftTrainer
 from graft.evaluation.correctness import exact_match
 from graft.generation import prompts
 from graft.types import TrainingRow

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 
-from graft.backends.generate_transformers import TransformersGenerator
+from graft.backends.generators.generate_transformers import TransformersGenerator
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.correctness import exact_match
 from recipes.nano.documents import World

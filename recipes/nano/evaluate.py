@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from graft.backends.generate_extractive import ExtractiveGenerator
-from graft.backends.generate_transformers import TransformersGenerator
+from graft.backends.generators.generate_extractive import ExtractiveGenerator
+from graft.backends.generators.generate_transformers import TransformersGenerator
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.correctness import exact_match, token_f1
 from graft.protocols import Generator

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from graft.backends.embed_minilm import MiniLMEmbedder
-from graft.backends.store_lancedb import LanceStore
+from graft.backends.encoders.embed_minilm import MiniLMEmbedder
+from graft.backends.stores.store_lancedb import LanceStore
 from graft.protocols import Chunker, RankingRow
 from graft.retrieval.chunks import DocumentChunker, StructureChunker
 from graft.retrieval.index import Index

@@ -12,9 +12,9 @@ import argparse
 import random
 from pathlib import Path
 
-from graft.backends.embed_minilm import MiniLMEmbedder
-from graft.backends.rerank_cross_encoder import CrossEncoderReranker
-from graft.backends.store_lancedb import LanceStore
+from graft.backends.encoders.embed_minilm import MiniLMEmbedder
+from graft.backends.encoders.rerank_cross_encoder import CrossEncoderReranker
+from graft.backends.stores.store_lancedb import LanceStore
 from graft.decision.statistics import paired_difference
 from graft.evaluation.retrieval_metrics import ndcg, recall
 from graft.retrieval.chunks import DocumentChunker

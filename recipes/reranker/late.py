@@ -23,9 +23,9 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from graft.backends import train_ranking
 from graft.backends.devices import cpu_has_bf16
-from graft.backends.lora_layers import LowRankLinear
+from graft.backends.trainers import train_ranking
+from graft.backends.trainers.lora_layers import LowRankLinear
 from graft.protocols import RankingRow
 from recipes.reranker.train import SEED, read_rows
 

@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from graft.backends.train_reranker import RerankerTrainer
+from graft.backends.trainers.train_reranker import RerankerTrainer
 from graft.protocols import RankingRow
 
 SEED = 0

@@ -1,0 +1,1 @@
+"""Trainers: rows → adapters, embedders and rerankers."""
