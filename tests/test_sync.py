@@ -194,9 +194,11 @@ def test_polling_sees_every_kind_of_change(tmp_path, monkeypatch):
 
 
 def command(*words: str, **variables: str) -> subprocess.Popen:
+    """Start graft as a terminal would: a suite that runs in the background is deaf to Ctrl-C, and so would its children be."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     return subprocess.Popen([sys.executable, "-m", "graft", *words], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, env=environment)  # fmt: skip
+                            stderr=subprocess.PIPE, text=True, env=environment,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # noqa: PLW1509  # fmt: skip
 
 
 def test_control_c_ends_a_watch_cleanly(tmp_path):
