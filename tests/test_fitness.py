@@ -21,15 +21,20 @@ def undecided(**utility):
     return Recommendation("UNDECIDED", None, utility={name: mean(value) for name, value in utility.items()})
 
 
-def test_the_best_of_the_unfit_is_to_be_tried_where_it_is_sure():
+def right(**shares):
+    return Comparison(2, "truthfulness", {name: {"correct": mean(share)} for name, share in shares.items()})
+
+
+def test_of_the_unfit_the_one_that_is_right_most_is_to_be_tried_where_it_is_sure():
     answered = {"base": rows(0.5), "rag": rows(0.5), "extractive": rows(None)}
-    best = undecided(base=-0.4, rag=-0.2)
+    best, shares = undecided(base=0.1, rag=-0.2), right(base=0.1, rag=0.3, extractive=0.5)
     line = "Where it is sure of an answer, rag may be worth more: graft calibrate --variant rag"
-    assert unsure(answered, best, {}) == (line,)
-    assert unsure(answered, best, {"rag": 0.9}) == (line.replace("rag", "base"),)
-    assert unsure({"rag": rows(None)}, best, {}) == ()
-    assert unsure({"rag": rows(0.5, abstained=True)}, best, {}) == ()
-    assert unsure(answered, Recommendation("RECOMMEND", "rag", utility=best.utility), {}) == ()
+    assert unsure(answered, shares, best, {}) == (line,)
+    assert unsure(answered, shares, best, {"rag": 0.9}) == (line.replace("rag", "base"),)
+    assert unsure(answered, right(base=0.0, rag=0.0), best, {}) == ()
+    assert unsure({"rag": rows(None)}, shares, best, {}) == ()
+    assert unsure({"rag": rows(0.5, abstained=True)}, shares, best, {}) == ()
+    assert unsure(answered, shares, Recommendation("RECOMMEND", "rag", utility=best.utility), {}) == ()
 
 
 def test_a_winner_that_is_worth_less_than_silence_or_a_baseline_is_told_on():

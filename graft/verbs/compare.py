@@ -245,7 +245,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         *headroom_line(comparison),
         *knowledge_line(comparison),
         *tuning_gain_line(measured.scores, clusters, seed=config.project.seed, draws=config.evaluation.draws),
-        *unsure(measured.rows, recommendation, config.generation.min_confidence),
+        *unsure(measured.rows, comparison, recommendation, config.generation.min_confidence),
     ]
     recommendation = replace(
         recommendation,

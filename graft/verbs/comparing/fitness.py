@@ -46,19 +46,23 @@ def beaten(
 
 
 def unsure(
-    rows: Mapping[str, Sequence[Row]], best: Recommendation, thresholds: Mapping[str, float]
+    rows: Mapping[str, Sequence[Row]],
+    comparison: Comparison,
+    best: Recommendation,
+    thresholds: Mapping[str, float],
 ) -> tuple[str, ...]:
-    """Where no variant is fit to serve, name the one to try with a threshold: it may do better where it is sure."""
+    """Where no variant is fit to serve, name the one to try with a threshold: of those that say how sure they are, the one
+    that is right most often, since declining the rest can only keep what is right."""
     if best.variant or best.candidates:
         return ()
     told = {
-        name: best.utility[name].mean or 0.0
+        name: comparison.variants[name]["correct"].mean or 0.0
         for name, given in rows.items()
         if name in best.utility
         and name not in thresholds
         and any(row.answer is not None and row.answer.confidence is not None and not row.answer.abstained for row in given)
     }  # fmt: skip
-    if not told:
+    name = max(told, key=lambda known: told[known], default="")
+    if not told.get(name):
         return ()
-    name = max(told, key=lambda known: told[known])
     return (f"Where it is sure of an answer, {name} may be worth more: graft calibrate --variant {name}",)
