@@ -216,7 +216,7 @@ CARDS = (
     MetricCard(
         "abstain_recall", "declined / unanswerable questions", "higher", "share", "B",
         "How often a question that the documents cannot answer was declined.",
-        abstain_recall, ("A refusal in unusual words is missed (recall of the pattern .90, precision .93).",), (),
+        abstain_recall, ("A refusal in unusual words is missed, or one after the second sentence.",), (),
     ),
     MetricCard(
         "over_refusal", "declined / answerable questions", "lower", "share", "B",

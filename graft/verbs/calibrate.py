@@ -19,12 +19,11 @@ from graft.decision.selective import Answered, Selection, choose, judge
 from graft.errors import ConfigError, DataError, NotBuilt
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import read_questions
-from graft.evaluation.run import run
 from graft.generation.followup import search_query
 from graft.generation.variant import Variant
 from graft.protocols import Progress
 from graft.types import Answer, Question
-from graft.verbs.comparing.competitors import run_key
+from graft.verbs.comparing.competitors import rows_of
 from graft.verbs.comparing.development import development, held_apart
 from graft.wiring.parts import Parts
 from graft.wiring.retrieval import narrowed
@@ -153,9 +152,7 @@ def selected(parts: Parts, name: str, *, progress: Progress) -> Selected:
 
 
 def _answered(parts: Parts, answerer: Variant, questions: Sequence[Question], progress: Progress) -> Answered:
-    folder = parts.workspace.run(run_key(answerer, questions))
-    size = parts.config.evaluation.batch_size
-    rows = run(answerer, questions, folder, batch_size=size, latency_questions=0, progress=progress)
+    rows = rows_of(parts, answerer, questions, progress)
     answers = [row.answer for row in rows]
     if all(answer is None or answer.confidence is None for answer in answers):
         raise DataError(f"The generator of {answerer.name} does not say how sure it is of an answer.",

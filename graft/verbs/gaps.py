@@ -18,7 +18,6 @@ from graft.evaluation.abstention import is_abstention
 from graft.evaluation.correctness import RIGHT, correctness
 from graft.evaluation.formats import keeps_format
 from graft.evaluation.metrics import score
-from graft.evaluation.run import run
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.reporting.notes import notes
@@ -30,7 +29,7 @@ from graft.tuning.style import ABSTENTION
 from graft.types import Evidence, Example, Question, Row
 from graft.verbs.compare import held_out
 from graft.verbs.comparing.causes import causes
-from graft.verbs.comparing.competitors import run_key
+from graft.verbs.comparing.competitors import rows_of
 from graft.verbs.comparing.development import burn, development
 from graft.verbs.gap_loop.proposals import Proposal, read_proposals, write_proposals
 from graft.verbs.gap_loop.turn import restore
@@ -129,7 +128,7 @@ def gaps(
             "Write some, or take a share of the questions out of the measurement for good: graft gaps --burn 0.3.",
         )
     name = variant or _in_question(parts)
-    rows = _answered(parts, name, questions, progress)
+    rows = rows_of(parts, parts.variant(name), questions, progress)
     scores = score(questions, rows, evidence_text=parts.gold.text)
     failures = causes(questions, scores, parts.gold.document_lengths())
     proposals, left_out = _proposals(parts, name, questions, rows, failures)
@@ -154,13 +153,6 @@ def _in_question(parts: Parts) -> str:
             "No variant stands out yet.", "Run graft compare, or name one: graft gaps --variant rag."
         )
     return str(found)
-
-
-def _answered(parts: Parts, name: str, questions: Sequence[Question], progress: Progress) -> tuple[Row, ...]:
-    answerer = parts.variant(name)
-    folder = parts.workspace.run(run_key(answerer, questions))
-    size = parts.config.evaluation.batch_size
-    return run(answerer, questions, folder, batch_size=size, latency_questions=0, progress=progress)
 
 
 # --- proposing -----------------------------------------------------------------------------------------------------------

@@ -97,13 +97,15 @@ def hold_out(parts: Parts, share: float) -> HeldOut:
 
 def _drawn(examples: Sequence[Example], share: float, seed: str) -> set[str]:
     """Return the ids of examples of whole documents, about the share of all; an example without documents stands alone."""
-    group = {example.id: (example.documents or (example.id,))[0] for example in examples}
-    names = sorted(set(group.values()), key=lambda name: content_hash(seed, "hold-out", name))
+    groups: dict[str, list[str]] = {}
+    for example in examples:
+        groups.setdefault((example.documents or (example.id,))[0], []).append(example.id)
+    names = sorted(groups, key=lambda name: content_hash(seed, "hold-out", name))
     chosen: set[str] = set()
     for name in names:
         if len(chosen) >= share * len(examples):
             break
-        chosen |= {example.id for example in examples if group[example.id] == name}
+        chosen.update(groups[name])
     return chosen
 
 

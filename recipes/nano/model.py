@@ -50,6 +50,10 @@ HEADING_LAYER = (
     2  # whose head 0 is told, at each such place, where the number of its passage stands: citing (LOG.md)
 )
 POINTING_WEIGHT = 1.0
+MEANING_LAYER = (
+    1  # after which the state at a word's end is to tell its meaning: two blocks put a word's tokens together
+)
+MEANING_WEIGHT = 0.5
 
 
 class Picks(NamedTuple):
@@ -67,6 +71,13 @@ class Points(NamedTuple):
     query: Tensor
     keys: Tensor
     weight: Tensor
+
+
+class Words(NamedTuple):
+    """Ends of words: flat position (M,) and the vector of the word's meaning (M, E), of length one or 0 for none."""
+
+    position: Tensor
+    vector: Tensor
 
 
 def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
@@ -128,6 +139,7 @@ class Nano(nn.Module):
         self.embed = nn.Parameter(torch.empty(shape.vocab, shape.hidden))
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.Parameter(torch.ones(shape.hidden))
+        self.meaning = nn.Parameter(torch.empty(shape.hidden, shape.hidden))  # (E, D), for training alone
         self.register_buffer("cos", torch.empty(0), persistent=False)
         self.register_buffer("sin", torch.empty(0), persistent=False)
         self.reset()
@@ -135,6 +147,7 @@ class Nano(nn.Module):
     def reset(self) -> None:
         """Initialise: uniform with std 1/sqrt(fan-in); zero output projections, so that every block starts as identity."""
         nn.init.normal_(self.embed, std=0.02)
+        nn.init.normal_(self.meaning, std=0.02)
         for block in self.blocks:
             for name, p in block.named_parameters():
                 if p.ndim == 2:
@@ -153,34 +166,38 @@ class Nano(nn.Module):
         """Map token ids (B, L) to normed hidden states (B, L, D)."""
         return self._run(ids)[0]
 
-    def _run(self, ids: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Return the hidden states (B, L, D), and query and key (B, L, K) of each pointing head."""
+    def _run(self, ids: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]], Tensor]:
+        """Return the hidden states (B, L, D), query and key (B, L, K) of each pointing head, the states that tell meanings."""
         length = ids.shape[1]
         x = F.embedding(ids, self.embed)
         cos, sin = self.cos[:length], self.sin[:length]
-        heads = []
+        heads, early = [], x
         for place, block in enumerate(self.blocks):
             x, q, k = block(x, cos, sin)
             if place in (HEADING_LAYER, *POINTING_LAYERS) or place == len(self.blocks) - 1:
                 heads.append((q, k))
-        return rms_norm(x, self.norm), heads
+            if place == MEANING_LAYER:
+                early = x
+        return rms_norm(x, self.norm), heads, early
 
     def loss(
-        self, ids: Tensor, picks: Picks, points: Points, headings: Points
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self, ids: Tensor, picks: Picks, points: Points, headings: Points, words: Words
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the loss to minimise; of each pick the cross-entropy (N,) and whether the first guess is right (N,); the
-        mean pointing loss.
+        mean pointing loss; the mean cosine of told meanings and true ones.
 
         The output head costs a sixth of the network, so positions without a loss never reach it.
         """
-        hidden, heads = self._run(ids)
+        hidden, heads, early = self._run(ids)
         logits = F.linear(hidden.reshape(-1, self.shape.hidden)[picks.position], self.embed).float()
         each = F.cross_entropy(logits, picks.target, reduction="none")
         pointing = sum(point_loss(q, k, points) for q, k in heads[1:] or heads) / len(heads[1:] or heads)
         pointing = pointing + 0.5 * point_loss(*heads[0], headings)
-        total = (each * picks.weight).sum() + POINTING_WEIGHT * pointing
+        told = F.linear(early.reshape(-1, self.shape.hidden)[words.position], self.meaning).float()
+        kinship = F.cosine_similarity(told, words.vector, dim=-1).mean()
+        total = (each * picks.weight).sum() + POINTING_WEIGHT * pointing - MEANING_WEIGHT * kinship
         right = logits.detach().argmax(-1) == picks.target
-        return total, each.detach(), right, pointing.detach()
+        return total, each.detach(), right, pointing.detach(), kinship.detach()
 
 
 def point_loss(q: Tensor, k: Tensor, points: Points) -> Tensor:

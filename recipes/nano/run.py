@@ -23,8 +23,20 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from recipes.nano import card, circuit, corpora, evaluate, export, measure, plan, stream, tokenizer, train
-from recipes.nano.model import Nano, Picks, Points, Shape
+from recipes.nano import (
+    card,
+    circuit,
+    corpora,
+    evaluate,
+    export,
+    meanings,
+    measure,
+    plan,
+    stream,
+    tokenizer,
+    train,
+)
+from recipes.nano.model import Nano, Picks, Points, Shape, Words
 from recipes.nano.questions import make_chat
 
 PEAK_TFLOPS = {
@@ -82,12 +94,13 @@ def steps_for(minutes: float, model: Nano, device: str, stages: tuple[plan.Stage
         torch.zeros(64, 3, dtype=torch.long, device=device),
         torch.full((64,), 1 / 64, device=device),
     )
+    none = Words(half[:1], torch.zeros(1, model.shape.hidden, device=device))
     probe = Nano(model.shape).to(device)
     optims = train.optimisers(probe, train.Settings(steps=1))
     began = time.monotonic()
     for _ in range(4):
         with torch.autocast(device.partition(":")[0], torch.bfloat16):
-            probe.loss(ids, picks, points, points)[0].backward()
+            probe.loss(ids, picks, points, points, none)[0].backward()
         for optim in optims:
             optim.step()
             optim.zero_grad()
@@ -149,11 +162,13 @@ def run(args: argparse.Namespace) -> None:
     steps = json.loads(plan_file.read_text(encoding="utf-8"))["steps"]
     settings = train.Settings(steps=steps, seed=args.seed, warmup=min(40, steps // 5 + 1))
 
+    told = meanings.load(out / "meanings.npz", words, args.data)
+
     def make(step: int, progress: float) -> stream.Batch:
         return plan.batch_at(args.seed, step, progress, found, stages)
 
     done = train.train(
-        model, settings, make, out, device=device, compiled=args.compile, start=args.start,
+        model, settings, make, out, device=device, compiled=args.compile, start=args.start, meanings=told,
         log=lambda line: report(line, shape, device, out / "train.jsonl"),
     )  # fmt: skip
     if done < steps:

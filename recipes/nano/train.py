@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recipes.nano.model import Nano, Picks, Points, Shape
+from recipes.nano.meanings import Meanings
+from recipes.nano.model import Nano, Picks, Points, Shape, Words
 from recipes.nano.muon import Muon
 from recipes.nano.stream import ANSWER, CITING, CONTEXT, OPENING, REFUSING, Batch, Pointers
 
@@ -101,16 +102,35 @@ def point_positions(batch: Batch, pointers: Pointers, settings: Settings, step: 
     return Points(torch.from_numpy(query), torch.from_numpy(keys), torch.from_numpy(weight))
 
 
+def tell_meanings(
+    batch: Batch, meanings: Meanings | None, settings: Settings, step: int, width: int
+) -> Words:
+    """Choose the words of a batch whose meaning is told; without vectors, one position that tells nothing."""
+    if meanings is None:
+        return Words(torch.zeros(1, dtype=torch.long), torch.zeros(1, width))
+    positions, words = meanings.pick(batch.ids, f"{settings.seed}:{step}:words")
+    return Words(
+        torch.from_numpy(positions), torch.from_numpy(meanings.vectors[words] * (words >= 0)[:, None])
+    )
+
+
 class Tally:
     """What the steps since the last line of the log have come to."""
 
     def __init__(self) -> None:
         self.steps = self.tokens = 0
-        self.sums = np.zeros(3)  # loss, cross-entropy of answers, pointing loss
+        self.sums = np.zeros(4)  # loss, cross-entropy of answers, pointing loss, cosine of meanings
         self.hits = {name: [0, 0] for name in SKILLS}  # right first guesses, all
 
     def add(
-        self, batch: Batch, picks: Picks, loss: Tensor, each: Tensor, right: Tensor, pointing: Tensor
+        self,
+        batch: Batch,
+        picks: Picks,
+        loss: Tensor,
+        each: Tensor,
+        right: Tensor,
+        pointing: Tensor,
+        kinship: Tensor,
     ) -> None:
         """Count one step; `each` and `right` (N,) are of the picks."""
         self.steps += 1
@@ -121,6 +141,7 @@ class Tally:
             loss.item(),
             each.cpu()[answers].mean().item() if answers.any() else 0.0,
             pointing.item(),
+            kinship.item(),
         )
         for name, role in SKILLS.items():
             mine = right.cpu()[roles == role]
@@ -131,7 +152,7 @@ class Tally:
         """Return the means, the share of right first guesses for each skill, and tokens a second."""
         row = {
             "step": float(step),
-            **dict(zip(("loss", "answer", "pointing"), self.sums / self.steps, strict=True)),
+            **dict(zip(("loss", "answer", "pointing", "meaning"), self.sums / self.steps, strict=True)),
         }
         row |= {name: hits / max(1, of) for name, (hits, of) in self.hits.items()}
         return {k: round(float(v), 4) for k, v in (row | {"tok_s": self.tokens / seconds}).items()}
@@ -144,7 +165,9 @@ def optimisers(model: Nano, settings: Settings) -> list[torch.optim.Optimizer]:
     adam = torch.optim.AdamW(
         [model.embed, *norms], lr=settings.lr_table, betas=(0.9, 0.95), weight_decay=0.0, fused=True
     )
-    return [Muon(matrices, lr=settings.lr), adam]
+    # Apart, so that a run can start from a checkpoint of before there were meanings.
+    meaning = torch.optim.AdamW([model.meaning], lr=settings.lr_table, betas=(0.9, 0.95), weight_decay=0.0)
+    return [Muon(matrices, lr=settings.lr), adam, meaning]
 
 
 def save(path: Path, model: Nano, optims: list[torch.optim.Optimizer], settings: Settings, step: int) -> None:
@@ -167,8 +190,8 @@ def save(path: Path, model: Nano, optims: list[torch.optim.Optimizer], settings:
 def restore(path: Path, model: Nano, optims: list[torch.optim.Optimizer]) -> int:
     """Load a checkpoint into model and optimisers; return the next step."""
     state = torch.load(path, map_location=model.embed.device, weights_only=True)
-    model.load_state_dict(state["model"])
-    for optim, kept in zip(optims, state["optims"], strict=True):
+    model.load_state_dict(model.state_dict() | state["model"])
+    for optim, kept in zip(optims, state["optims"], strict=False):
         optim.load_state_dict(kept)
     return int(state["step"])
 
@@ -178,7 +201,7 @@ def load_model(path: Path) -> Nano:
     state = torch.load(path, map_location="cpu", weights_only=True)
     shape = {k: float(v) if k == "rope_theta" else int(v) for k, v in state["shape"].items()}
     model = Nano(Shape(**shape))
-    model.load_state_dict(state["model"])
+    model.load_state_dict(model.state_dict() | state["model"])
     return model
 
 
@@ -192,6 +215,7 @@ def train(
     compiled: bool = True,
     start: Path | None = None,
     stop_after: float | None = None,
+    meanings: Meanings | None = None,
     log: Callable[[str], None] = print,
 ) -> int:
     """Train to `settings.steps` (or `stop_after` seconds), resuming from `out/checkpoint.pt`; return the steps done.
@@ -207,7 +231,7 @@ def train(
         step = restore(path, model, optims)
     elif start:
         restore(start, model, optims)
-    for optim, base in zip(optims, (settings.lr, settings.lr_table), strict=True):
+    for optim, base in zip(optims, (settings.lr, settings.lr_table, settings.lr_table), strict=True):
         for group in optim.param_groups:
             group["base"] = base
     loss_of = torch.compile(model.loss, dynamic=False) if compiled else model.loss
@@ -225,9 +249,12 @@ def train(
             Points(*(t.to(device) for t in point_positions(batch, pointers, settings, step)))
             for pointers in (batch.points, batch.headings)
         )
+        words = Words(
+            *(t.to(device) for t in tell_meanings(batch, meanings, settings, step, model.shape.hidden))
+        )
         ids = torch.from_numpy(batch.ids).to(device)
         with torch.autocast(device.partition(":")[0], torch.bfloat16):
-            loss, each, right, pointing = loss_of(ids, picks, points, headings)
+            loss, each, right, pointing, kinship = loss_of(ids, picks, points, headings, words)
         loss.backward()
         for optim in optims:
             for group in optim.param_groups:
@@ -235,7 +262,7 @@ def train(
             optim.step()
             optim.zero_grad(set_to_none=True)
         step += 1
-        tally.add(batch, picks, loss, each, right, pointing)
+        tally.add(batch, picks, loss, each, right, pointing, kinship)
         now = time.monotonic()
         if now - reported > 20 or step == settings.steps:
             log(json.dumps(tally.line(step, now - reported) | {"shape": list(batch.ids.shape)}))

@@ -14,8 +14,7 @@ from typing import Any
 
 from graft.backends.loaders import odf
 from graft.backends.loaders.archives import Archive, local
-from graft.backends.loaders.load_text import title_from_name
-from graft.errors import DataError
+from graft.backends.loaders.slides import presentation
 from graft.types import Document
 
 _FURNITURE = frozenset({"date-time", "footer", "header", "page-number", "page"})
@@ -39,26 +38,7 @@ class OdpLoader:
             _, body = odf.content(archive, path, "presentation")
             named = odf.metadata(archive)
         slides = [_slide(page) for page in body.iterfind("./{*}page")] if body is not None else []
-        if not any(heading or blocks for heading, blocks in slides):
-            raise DataError(
-                f"{path}: {len(slides)} slides without text.", "Slides that are pictures cannot be read."
-            )
-        text, offsets = "", []
-        for number, (heading, blocks) in enumerate(slides, start=1):
-            offsets.append(len(text))
-            text += "".join(f"{block}\n\n" for block in [f"# {heading or f'Slide {number}'}", *blocks])
-        first = next((heading for heading, _ in slides if heading), "")
-        title = named.pop("title", "")
-        yield Document(
-            id=document_id,
-            text=text,
-            # What PowerPoint writes into every new file, and Impress keeps.
-            title=(title if title != "PowerPoint Presentation" else "") or first or title_from_name(path),
-            source=str(path),
-            metadata={"type": ".odp", **named, "slides": len(slides)},
-            modified=path.stat().st_mtime,
-            pages=tuple(offsets),
-        )
+        yield presentation(path, document_id, ".odp", slides, named)
 
 
 def _slide(page: Any) -> tuple[str, list[str]]:

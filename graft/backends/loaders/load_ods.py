@@ -11,8 +11,7 @@ from typing import Any
 
 from graft.backends.loaders import odf
 from graft.backends.loaders.archives import Archive, local
-from graft.backends.loaders.load_text import title_from_name
-from graft.backends.loaders.sheets import Rows, sheet_blocks
+from graft.backends.loaders.sheets import Rows, workbook
 from graft.errors import DataError
 from graft.types import Document
 
@@ -38,17 +37,7 @@ class OdsLoader:
             for table in (body.iterfind("./{*}table") if body is not None else ())
             if not _hidden(root, table)
         ]
-        blocks = sheet_blocks(sheets)
-        if not blocks:
-            raise DataError(f"{path}: its {len(sheets)} sheets hold no values.", "Exclude the file.")
-        yield Document(
-            id=document_id,
-            text="\n\n".join(blocks) + "\n",
-            title=named.pop("title", "") or title_from_name(path),
-            source=str(path),
-            metadata={"type": ".ods", **named, "sheets": [name for name, _ in sheets]},
-            modified=path.stat().st_mtime,
-        )
+        yield workbook(path, document_id, ".ods", sheets, named)
 
 
 def _hidden(root: Any, table: Any) -> bool:

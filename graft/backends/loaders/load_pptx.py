@@ -12,8 +12,7 @@ from typing import Any
 
 from graft.backends.loaders.archives import Archive, local, properties
 from graft.backends.loaders.load_table import pipe_table, spread
-from graft.backends.loaders.load_text import title_from_name
-from graft.errors import DataError
+from graft.backends.loaders.slides import presentation
 from graft.types import Document
 
 _MAIN = "ppt/presentation.xml"
@@ -43,27 +42,7 @@ class PptxLoader:
                 raise archive.broken(f"it holds no {_MAIN}")
             slides = [_slide(archive, name) for name in _slides(archive)]
             named = properties(archive)
-        text, offsets = "", []
-        for number, (heading, blocks) in enumerate(slides, start=1):
-            offsets.append(len(text))
-            # A heading on every slide: one without would seem to go on with the slide before.
-            text += "".join(f"{block}\n\n" for block in [f"# {heading or f'Slide {number}'}", *blocks])
-        if not any(heading or blocks for heading, blocks in slides):
-            raise DataError(
-                f"{path}: {len(slides)} slides without text.", "Slides that are pictures cannot be read."
-            )
-        first = next((title for title, _ in slides if title), "")
-        title = named.pop("title", "")
-        yield Document(
-            id=document_id,
-            text=text,
-            # What PowerPoint writes into every new file.
-            title=(title if title != "PowerPoint Presentation" else "") or first or title_from_name(path),
-            source=str(path),
-            metadata={"type": ".pptx", **named, "slides": len(slides)},
-            modified=path.stat().st_mtime,
-            pages=tuple(offsets),
-        )
+        yield presentation(path, document_id, ".pptx", slides, named)
 
 
 def _slides(archive: Archive) -> list[str]:

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.backends.loaders.archives import Archive, local, properties
-from graft.backends.loaders.load_text import title_from_name
-from graft.backends.loaders.sheets import Rows, sheet_blocks
+from graft.backends.loaders.sheets import Rows, workbook
 from graft.errors import DataError
 from graft.types import Document
 
@@ -45,17 +44,7 @@ class XlsxLoader:
                 raise archive.broken("it holds no workbook")
             sheets = _sheets(path, archive)
             named = properties(archive)
-        blocks = sheet_blocks(sheets)
-        if not blocks:
-            raise DataError(f"{path}: its {len(sheets)} sheets hold no values.", "Exclude the file.")
-        yield Document(
-            id=document_id,
-            text="\n\n".join(blocks) + "\n",
-            title=named.pop("title", "") or title_from_name(path),
-            source=str(path),
-            metadata={"type": ".xlsx", **named, "sheets": [name for name, _ in sheets]},
-            modified=path.stat().st_mtime,
-        )
+        yield workbook(path, document_id, ".xlsx", sheets, named)
 
 
 def _sheets(path: Path, archive: Archive) -> list[tuple[str, Rows]]:

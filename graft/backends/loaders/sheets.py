@@ -1,20 +1,44 @@
-"""The cells of sheets → sections with tables. Tables on one sheet are told apart by empty rows or columns.
+"""The cells of sheets → a Document: sections with tables. Tables on one sheet are told apart by empty rows or columns.
 
 Shared by the loaders of workbooks. Knows no file format.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from graft.backends.loaders.load_table import pipe_table
+from graft.backends.loaders.load_text import title_from_name
+from graft.errors import DataError
+from graft.types import Document
 
 Rows = dict[int, dict[int, str]]
 """Row number → column number → a cell that holds something, as it is shown."""
 _LABEL_LENGTH = 200
 
 
-def sheet_blocks(sheets: Sequence[tuple[str, Rows]]) -> list[str]:
+def workbook(
+    path: Path, document_id: str, kind: str, sheets: Sequence[tuple[str, Rows]], named: Mapping[str, Any]
+) -> Document:
+    """Return the Document of a workbook's sheets, each a name with its cells. `named` are the file's properties, `kind` its
+    suffix. Raises DataError when no sheet holds a value."""
+    blocks = _sheet_blocks(sheets)
+    if not blocks:
+        raise DataError(f"{path}: its {len(sheets)} sheets hold no values.", "Exclude the file.")
+    rest = {key: value for key, value in named.items() if key != "title"}
+    return Document(
+        id=document_id,
+        text="\n\n".join(blocks) + "\n",
+        title=named.get("title", "") or title_from_name(path),
+        source=str(path),
+        metadata={"type": kind, **rest, "sheets": [name for name, _ in sheets]},
+        modified=path.stat().st_mtime,
+    )
+
+
+def _sheet_blocks(sheets: Sequence[tuple[str, Rows]]) -> list[str]:
     """Return a heading and the tables of each sheet that holds something."""
     blocks: list[str] = []
     for name, rows in sheets:

@@ -16,10 +16,11 @@ from graft.errors import NotBuilt
 from graft.evaluation.abstention import is_abstention
 from graft.evaluation.questions import fingerprint
 from graft.evaluation.recorded import RecordedAnswers
+from graft.evaluation.run import run
 from graft.generation.competitor import Competitor
-from graft.protocols import Answerer
+from graft.protocols import Answerer, Progress
 from graft.settings import BASELINES, CompetitorSection
-from graft.types import Question, content_hash
+from graft.types import Question, Row, content_hash
 from graft.verbs.comparing.diagnostics import diagnostic_arms
 from graft.wiring.parts import Parts
 
@@ -88,6 +89,15 @@ def _entered(parts: Parts, questions: Sequence[Question]) -> Field:
 def run_key(answerer: Answerer, questions: Sequence[Question]) -> str:
     """Return the name of the run of one Answerer over these questions."""
     return content_hash(answerer.name, answerer.fingerprint, fingerprint(questions))
+
+
+def rows_of(
+    parts: Parts, answerer: Answerer, questions: Sequence[Question], progress: Progress
+) -> tuple[Row, ...]:
+    """Return the rows of an Answerer, asking what it has not answered yet; no latency is measured."""
+    folder = parts.workspace.run(run_key(answerer, questions))
+    size = parts.config.evaluation.batch_size
+    return run(answerer, questions, folder, batch_size=size, latency_questions=0, progress=progress)
 
 
 def _compose(parts: Parts, name: str, answerers: dict[str, Answerer], missing: dict[str, str]) -> None:

@@ -14,10 +14,9 @@ from graft.decision.turns import Change, changes
 from graft.decision.utility import utilities
 from graft.errors import UnknownName
 from graft.evaluation.metrics import metric_card, metric_names, score
-from graft.evaluation.run import run
 from graft.protocols import Progress
 from graft.types import Question
-from graft.verbs.comparing.competitors import run_key
+from graft.verbs.comparing.competitors import rows_of
 from graft.wiring.parts import ADAPTED, Parts
 
 UTILITY = "utility"
@@ -43,10 +42,7 @@ def columns(
 ) -> dict[str, Floats]:
     """Run a variant on the held-out questions and return its metrics and its utility as columns."""
     answerer = parts.variant(name, adapter=key if name in ADAPTED else None)
-    folder = parts.workspace.run(run_key(answerer, questions))
-    size = parts.config.evaluation.batch_size
-    rows = run(answerer, questions, folder, batch_size=size, latency_questions=0, progress=progress)
-    scores = score(questions, rows, evidence_text=parts.gold.text)
+    scores = score(questions, rows_of(parts, answerer, questions, progress), evidence_text=parts.gold.text)
     found = {metric: column(values) for metric, values in scores.items()}
     answerable = np.array([question.answerable for question in questions])
     formats = np.where(answerable, found["format"], np.nan)
