@@ -25,11 +25,10 @@ from graft.settings import (
     RUBRICS,
     VARIANTS,
     Backend,
-    CompetitorSection,
     Config,
-    JudgeSection,
     sections,
 )
+from graft.settings_deciding import CompetitorSection, JudgeSection
 from graft.settings_serving import KeySection
 from graft.tables import line_of, merge
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from graft import settings
+from graft import settings, settings_deciding
 from graft.cli.main import app
 from graft.evaluation.metrics import METRICS
 from graft.settings_serving import KeySection
@@ -62,8 +62,8 @@ def project_file() -> str:
     ]
     tables = {
         **settings.sections(),
-        "evaluation.judge": settings.JudgeSection,
-        "variants.NAME": settings.CompetitorSection,
+        "evaluation.judge": settings_deciding.JudgeSection,
+        "variants.NAME": settings_deciding.CompetitorSection,
         "serve.keys.NAME": KeySection,
     }
     for section, kind in tables.items():

@@ -19,7 +19,7 @@ from graft.evaluation.recorded import RecordedAnswers
 from graft.evaluation.run import OUTAGE, reported_latencies, run
 from graft.generation.competitor import Competitor
 from graft.server.app import create_app
-from graft.settings import CompetitorSection
+from graft.settings_deciding import CompetitorSection
 from graft.testing.fakes import EchoGenerator
 from graft.types import Answer, Citation, Message, Passage, Question, RankedHit, Row, Usage
 

@@ -23,7 +23,8 @@ from graft.evaluation.questions import read_questions
 from graft.plugins import dataclass_from
 from graft.records import from_dict, to_dict
 from graft.reporting.advised import advice_text
-from graft.settings import FILE, Config, DecisionSection
+from graft.settings import FILE, Config
+from graft.settings_deciding import DecisionSection
 from graft.tuning.examples import read_examples
 from graft.types import Comparison, Question, Recommendation
 from graft.verbs.init import field_comments

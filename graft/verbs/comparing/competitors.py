@@ -19,7 +19,8 @@ from graft.evaluation.recorded import RecordedAnswers
 from graft.evaluation.run import run
 from graft.generation.competitor import Competitor
 from graft.protocols import Answerer, Progress
-from graft.settings import BASELINES, CompetitorSection
+from graft.settings import BASELINES
+from graft.settings_deciding import CompetitorSection
 from graft.types import Question, Row, content_hash
 from graft.verbs.comparing.diagnostics import diagnostic_arms
 from graft.wiring.parts import Parts

@@ -15,7 +15,8 @@ from graft.evaluation.judge_family import family
 from graft.evaluation.judge_rows import Judged, Verdicts, judge_rows
 from graft.evaluation.judge_rubrics import CORRECTNESS, GROUNDEDNESS, PREFERENCE, REPLY
 from graft.protocols import Progress
-from graft.settings import BASELINES, JudgeSection
+from graft.settings import BASELINES
+from graft.settings_deciding import JudgeSection
 from graft.types import Question, Row, Usage
 from graft.wiring.parts import Parts
 
