@@ -135,6 +135,19 @@ def test_what_may_not_be_seen_pushes_nothing_down(documents, rule, words):
         assert [hit.chunk for hit in seen] == [hit.chunk for hit in everything if where.allows(hit.chunk)]
 
 
+@given(st.lists(st.tuples(METADATA, TEXT), min_size=1, max_size=6), RULES, QUERIES)
+@settings(deadline=None, max_examples=60)
+def test_what_is_searched_beside_the_question_names_no_word_that_only_others_may_read(documents, rule, words):
+    """The wordings are part of the answer: a mended word, or one of a passage found first, could tell of a secret."""
+    store, embedder = stored(documents)
+    where = Filter(rule)
+    known = {*words, *(word for c in store.chunks() if where.allows(c) for word in c.text.split())}
+    made = searchers(store, embedder, 4)
+    for name in ("corrected", "fed"):
+        searched = made[name].search(" ".join(words), 10, where).searched
+        assert {word for wording in searched for word in wording.split()} <= known, name
+
+
 def test_a_store_that_ignores_the_filter_gets_no_answer_out():
     class Leaky(MemoryStore):
         def search_text(self, query, k, where=None):

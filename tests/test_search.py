@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -264,6 +265,13 @@ def test_widening_ends_at_a_chunk_that_may_not_be_seen():
     chunks = children((0, 55))
     (passage,) = assemble([Hit(chunks[1], 0.9)], siblings=lambda _: [*chunks[:2], chunks[3]]).passages
     assert passage.text == "One is small. Two is found."
+
+
+def test_a_document_that_was_edited_since_it_was_searched_is_not_mixed_with_what_it_says_now():
+    chunks = children((0, 55))
+    now = [replace(chunk, id=f"new {chunk.id}", text="x" * len(chunk.text)) for chunk in chunks]
+    (passage,) = assemble([Hit(chunks[1], 0.9)], siblings=lambda _: now).passages
+    assert passage.text == "Two is found."
 
 
 def test_a_first_passage_that_is_too_long_is_cut_at_a_sentence():

@@ -407,6 +407,20 @@ def test_the_cache_answers_again_without_asking():
     assert hits == ['graft_cache_hits_total{variant="rag"} 2.0']
 
 
+def test_an_answer_from_before_the_index_changed_is_not_kept_for_after_it():
+    variant = rag()
+    variant.pieces = (
+        "You get ",
+        lambda: setattr(variant, "fingerprint", "a document less"),
+        "25 days. [1]",
+        ANSWER,
+    )
+    with serving(variant, cache=1) as url:
+        body = {"model": "graft", "messages": ASK}
+        kept = [post(url, body).json()["graft"]["cached"] for _ in range(3)]
+    assert kept == [False, False, True]
+
+
 def test_metrics_count_answers_by_stage():
     unsure = Scripted(
         "base", "I don't know.", Answer("I don't know.", "base", abstained=True, timings={"total": 0.1})

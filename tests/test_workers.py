@@ -172,14 +172,39 @@ def samples(tmp_path_factory):
         "a.csv": "Kind,Days\nAnnual leave,25\n", "a.md": "---\ntitle: Leave\n---\n# Leave\n\nAnnual.\n",
         "a.py": "def leave():\n    return 25\n", "a.ipynb": '{"cells": [{"cell_type": "markdown", "source": "Annual leave"}]}',
         "a.jsonl": '{"id": "j", "text": "Annual leave"}\n',
+        "a.rtf": r"{\rtf1\ansi{\fonttbl{\f0\fcharset204 A;}}\pard Leave \'e9\u8364?\par\trowd\intbl a\cell b\cell\row}",
     }  # fmt: skip
     for name, text in texts.items():
         (folder / name).write_text(text)
     word = (
         '<w:document xmlns:w="w"><w:body><w:p><w:r><w:t>Annual leave</w:t></w:r></w:p></w:body></w:document>'
     )
-    with zipfile.ZipFile(folder / "a.docx", "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("word/document.xml", word)
+    open_document = '<d:document-content xmlns:d="o" xmlns:t="tx" xmlns:b="tb" xmlns:w="dr"><d:body>{}</d:body></d:document-content>'
+    row = '<b:table><b:table-row b:number-rows-repeated="2"><b:table-cell><t:p>Leave</t:p></b:table-cell></b:table-row></b:table>'
+    slide = '<p:sld xmlns:p="p" xmlns:a="a"><p:cSld><p:spTree><p:sp><p:txBody><a:p><a:r><a:t>Leave</a:t></a:r></a:p></p:txBody></p:sp></p:spTree></p:cSld></p:sld>'
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packed_texts = {
+        "a.docx": {"word/document.xml": word},
+        "a.pptx": {
+            "ppt/presentation.xml": f'<p:presentation xmlns:p="p" xmlns:r="{office}"><p:sldIdLst><p:sldId r:id="r0"/></p:sldIdLst></p:presentation>',
+            "ppt/_rels/presentation.xml.rels": f'<Relationships><Relationship Id="r0" Type="{office}/slide" Target="slides/s.xml"/></Relationships>',
+            "ppt/slides/s.xml": slide,
+        },
+        "a.epub": {
+            "META-INF/container.xml": '<container><rootfiles><rootfile full-path="p.opf"/></rootfiles></container>',
+            "p.opf": '<package><manifest><item id="c" href="c.xhtml" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="c"/></spine></package>',
+            "c.xhtml": "<html><body><h2>First</h2><p>Annual leave.</p></body></html>",
+        },
+        "a.odt": {"content.xml": open_document.format("<d:text><t:h>Leave</t:h><t:p>25 days</t:p></d:text>")},
+        "a.ods": {"content.xml": open_document.format(f"<d:spreadsheet>{row}</d:spreadsheet>")},
+        "a.odp": {
+            "content.xml": open_document.format(f"<d:presentation><w:page><w:frame>{row}</w:frame></w:page></d:presentation>")
+        },
+    }  # fmt: skip
+    for name, parts in packed_texts.items():
+        with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as packed:
+            for part, text in parts.items():
+                packed.writestr(part, text)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
@@ -251,13 +276,13 @@ def test_zip_bombs_are_refused_before_they_are_unpacked(tmp_path, what):
     assert len(loaded.problems) == 1
 
 
-def test_fifty_damaged_files_of_every_kind(tmp_path, samples):
-    for name, data in mutations.mutated(samples, 52, seed=5):
+def test_damaged_files_of_every_kind(tmp_path, samples):
+    for name, data in mutations.mutated(samples, 76, seed=5):
         (tmp_path / name).write_bytes(data or b" ")
     counts, reasons = mutations.outcomes(tmp_path, Limits(seconds=20, memory_mb=1024, workers=2))
     assert reasons == []
     assert counts["lost"] == 0
-    assert sum(counts.values()) == 52
+    assert sum(counts.values()) == 76
     assert counts["read"] >= 10
     assert counts["refused with a reason"] >= 10
 

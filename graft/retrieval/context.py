@@ -76,9 +76,11 @@ def widened(hit: Hit, siblings: Siblings | None) -> Passage:
     if hit.chunk.shown is None or siblings is None:
         return passage
     start, end = hit.chunk.shown
+    now = list(siblings(hit.chunk.document))
+    if all(chunk.id != hit.chunk.id for chunk in now):
+        return passage  # the document was edited since it was searched: its spans are others
     around = sorted(
-        (chunk for chunk in siblings(hit.chunk.document) if start <= chunk.start and chunk.end <= end),
-        key=lambda chunk: chunk.start,
+        (chunk for chunk in now if start <= chunk.start and chunk.end <= end), key=lambda chunk: chunk.start
     )
     # A chunk that the caller may not see leaves a gap, and the passage ends there.
     behind = [chunk for chunk in around if chunk.start >= hit.chunk.start]

@@ -138,6 +138,8 @@ class _Asking:
 
     asked: Asked
     variant: Answers
+    key: str
+    """The variant's fingerprint when it was asked: an index that changes meanwhile must not keep an answer from before."""
     reply: schema.Reply
     started: float
     job: Job | None = None
@@ -162,8 +164,8 @@ class _Desk:
         started = time.perf_counter()
         asked = schema.parse_chat(await self._body(request))
         variant = await _variant(request.state.caller, asked)
-        asking = _Asking(asked, variant, schema.Reply.new(asked.model), started)
-        asking.cached = self._cache.get(variant.fingerprint, asked.messages)
+        asking = _Asking(asked, variant, variant.fingerprint, schema.Reply.new(asked.model), started)
+        asking.cached = self._cache.get(asking.key, asked.messages)
         if asking.cached is None:
             asking.job = self._start(variant, asked)
         pieces = self._pieces(asking)
@@ -225,7 +227,7 @@ class _Desk:
         if piece is None:
             self.metrics.failed(name, "abandoned")
             raise ApiError(499, "The client went away.")
-        self._cache.put(asking.variant.fingerprint, asking.asked.messages, piece)
+        self._cache.put(asking.key, asking.asked.messages, piece)
         yield self._done(asking, piece)
 
     def _done(self, asking: _Asking, answer: Answer) -> Answer:
