@@ -16,6 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from graft import plugins
 from graft.backends import devices, models
@@ -354,6 +355,25 @@ def test_plain_peft_loads_it_and_says_the_same(folder, tmp_path, method):
     assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == str(
         folder
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.1}])  # this project's own layers, and peft's
+def test_only_the_named_layers_are_changed(folder, tmp_path, options):
+    trainer(folder, target_modules=["down_proj"], **options).train(ROWS, (), tmp_path, seed=0, progress=quiet)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert config["target_modules"] == ["down_proj"]
+    held = load_file(tmp_path / "adapter_model.safetensors")
+    assert {key.split(".")[-3] for key in held} == {"down_proj"}
+
+
+def test_a_layer_that_the_model_lacks_is_named_with_those_it_has(folder, tmp_path):
+    with pytest.raises(ConfigError, match="no linear layers named c_attn") as error:
+        trainer(folder, target_modules=["c_attn", "q_proj"]).train(ROWS, (), tmp_path, seed=0, progress=quiet)
+    assert "k_proj" in error.value.hint
+    with pytest.raises(ConfigError, match='for method = "lora"'):
+        trainer(folder, target_modules=["q_proj"], method="full").train(
+            ROWS, (), tmp_path, seed=0, progress=quiet
+        )
 
 
 def test_an_adapter_beyond_plain_lora_goes_through_peft(folder, adapter, tmp_path):

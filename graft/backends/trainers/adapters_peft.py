@@ -23,10 +23,13 @@ from graft.workspace import guard, write_json
 Export = Callable[[Path], None]
 
 
-def attach(model: Any, name: str, *, rank: int, alpha: int, dropout: float) -> tuple[Any, Export]:
-    """Return the model with fresh LoRA matrices on every linear layer but the head, and what writes them.
+def attach(
+    model: Any, name: str, *, rank: int, alpha: int, dropout: float, targets: Sequence[str] = ()
+) -> tuple[Any, Export]:
+    """Return the model with fresh LoRA matrices on the linear layers of these names, and what writes them.
 
-    All linear layers, because that is what matches full fine-tuning (Schulman et al. 2025, "LoRA Without Regret").
+    Without names all linear layers but the head, because that is what matches full fine-tuning (Schulman et al. 2025,
+    "LoRA Without Regret").
     """
     from peft import LoraConfig, get_peft_model
 
@@ -34,7 +37,7 @@ def attach(model: Any, name: str, *, rank: int, alpha: int, dropout: float) -> t
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules="all-linear",
+        target_modules=list(targets) or "all-linear",
         bias="none",
         task_type="CAUSAL_LM",
     )
@@ -50,9 +53,11 @@ def attach(model: Any, name: str, *, rank: int, alpha: int, dropout: float) -> t
     return tuned, export
 
 
-def attach_small(model: Any, name: str, *, rank: int, alpha: int) -> tuple[Any, Export]:
+def attach_small(
+    model: Any, name: str, *, rank: int, alpha: int, targets: Sequence[str] = ()
+) -> tuple[Any, Export]:
     """Like `attach`, without dropout and without peft at work: what small models train with, twice as fast."""
-    layers = lora_layers.insert(model, rank=rank, alpha=alpha)
+    layers = lora_layers.insert(model, rank=rank, alpha=alpha, targets=targets)
 
     def export(folder: Path) -> None:
         tensors = {}

@@ -9,6 +9,7 @@ and a copy of W, which is nothing here and too much for billions of weights: tho
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -60,14 +61,16 @@ class _LowRank(torch.autograd.Function):
         return (grad @ changed).to(ctx.wide), None, grad_down, grad_up, None
 
 
-def insert(model: Any, *, rank: int, alpha: float) -> dict[str, LowRankLinear]:
-    """Put a LowRankLinear in place of every linear layer but the head; freeze all else. Return them by path."""
+def insert(model: Any, *, rank: int, alpha: float, targets: Sequence[str] = ()) -> dict[str, LowRankLinear]:
+    """Put a LowRankLinear in place of every linear layer of these names, of all but the head when there are none; freeze
+    all else. Return them by path."""
     head = model.get_output_embeddings()
     model.requires_grad_(False)
     layers = {
         path: LowRankLinear(layer, rank, alpha)
         for path, layer in model.named_modules()
-        if isinstance(layer, nn.Linear) and layer is not head
+        if isinstance(layer, nn.Linear)
+        and (path.rpartition(".")[2] in targets if targets else layer is not head)
     }
     for path, layer in layers.items():
         parent, _, name = path.rpartition(".")

@@ -36,7 +36,8 @@ class PeftTrainer:
 
     @dataclass(frozen=True, slots=True)
     class Options:
-        """`model` is "nano", a folder or a hub id. `learning_rate` 0 takes what suits the model's width. `batch_size`
+        """`model` is "nano", a folder or a hub id. `target_modules` are the names of the linear layers that LoRA changes
+        ("q_proj", "v_proj", …), none: all but the head. `learning_rate` 0 takes what suits the model's width. `batch_size`
         is rows an optimiser step, `batch_tokens` the most tokens in memory at once. `max_length` 0 is what the model
         reads. `warmup` is a share of all steps; the dev rows are measured `evals_per_epoch` times an epoch, and
         training stops when they have not improved for `patience` measurements, or after `max_minutes` (0: no limit).
@@ -52,6 +53,7 @@ class PeftTrainer:
         rank: int = 16
         alpha: int = 32
         dropout: float = 0.0
+        target_modules: tuple[str, ...] = ()
         learning_rate: float = 0.0
         epochs: int = 4
         batch_size: int = 8
@@ -208,15 +210,26 @@ class PeftTrainer:
         if given.method == "qlora":
             _check_quantizable(base)
         model = models.load_base(base, self._dtype(), given.device, load_in_4bit=given.method == "qlora")
+        _check_targets(model, given.target_modules)
         if given.activation_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
             model.enable_input_require_grads()
         if given.method == "full":
+            if given.target_modules:
+                raise ConfigError('`target_modules` is for method = "lora" or "qlora": "full" trains every linear layer.',
+                                  "Remove one of the two from [tuning.trainer].")  # fmt: skip
             return adapters_peft.unfreeze(model, given.model)
         if given.method == "lora" and not given.dropout and model.num_parameters() < devices.SMALL:
-            return adapters_peft.attach_small(model, given.model, rank=given.rank, alpha=given.alpha)
+            return adapters_peft.attach_small(
+                model, given.model, rank=given.rank, alpha=given.alpha, targets=given.target_modules
+            )
         return adapters_peft.attach(
-            model, given.model, rank=given.rank, alpha=given.alpha, dropout=given.dropout
+            model,
+            given.model,
+            rank=given.rank,
+            alpha=given.alpha,
+            dropout=given.dropout,
+            targets=given.target_modules,
         )
 
 
@@ -231,6 +244,20 @@ def _notes(state: Progressed, *, dev: bool) -> list[str]:
     if dev and state.best_step == 0:
         notes.append("training never improved the dev rows: the adapter changes nothing")
     return notes
+
+
+def _check_targets(model: Any, targets: Sequence[str]) -> None:
+    """Raise ConfigError unless each name is that of some linear layer."""
+    import torch
+
+    linear = {
+        path.rpartition(".")[2] for path, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)
+    }
+    if unknown := sorted(set(targets) - linear):
+        raise ConfigError(
+            f"The model has no linear layers named {', '.join(unknown)} (tuning.trainer.target_modules).",
+            f"It has {', '.join(sorted(linear))}.",
+        )
 
 
 def _uses_bf16(device: str) -> bool:
