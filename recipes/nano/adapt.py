@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from graft.backends.generators.generate_transformers import TransformersGenerator
 from graft.backends.trainers.train_peft import PeftTrainer
@@ -77,9 +78,7 @@ def _ask(model: str, adapter: str, cases: list[Case]) -> list[str]:
     return [g.text.strip() for g in generator.generate([c.prompt for c in cases], max_tokens=64)]
 
 
-def learn_format(
-    name: str, model: str, out: Path, epochs: int, rank: int, rate: float = 0.0
-) -> dict[str, float]:
+def learn_format(name: str, model: str, out: Path, **settings: Any) -> dict[str, float]:
     """Train on 200 rows in the format (their documents in other wordings than the 300 questions'), then measure both models."""
     contract = CONTRACTS[name]
     cases = list(programmatic(300, passages=3))
@@ -88,9 +87,7 @@ def learn_format(
         TrainingRow(f"row-{i}", c.prompt, contract.write(c.golds[0], c.place or 0))
         for i, c in enumerate(source)
     ]
-    trainer = PeftTrainer(
-        PeftTrainer.Options(model=model, epochs=epochs, rank=rank, alpha=2 * rank, learning_rate=rate)
-    )
+    trainer = PeftTrainer(PeftTrainer.Options(model=model, **settings))
     started = time.monotonic()
     trainer.train(rows[:200], rows[200:], out, seed=0, progress=lambda *_: None)
     seconds = time.monotonic() - started
@@ -142,13 +139,17 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rate", type=float, default=0.0, help="learning rate; 0: the trainer's own")
+    parser.add_argument("--targets", nargs="*", default=(), help="names of the layers to change; none: all")
     args = parser.parse_args()
     if args.what == "labels":
         if args.data is None:
             parser.error("labels needs --data")
         result = learn_labels(args.model, args.data, args.out, args.epochs, args.rank)
     else:
-        result = learn_format(args.what, args.model, args.out, args.epochs, args.rank, args.rate)
+        result = learn_format(
+            args.what, args.model, args.out, epochs=args.epochs, rank=args.rank, alpha=2 * args.rank,
+            learning_rate=args.rate, target_modules=tuple(args.targets),
+        )  # fmt: skip
     print(json.dumps(result))
 
 
