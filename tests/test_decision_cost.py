@@ -86,9 +86,9 @@ def test_a_bad_override_is_refused(bad):
 def test_old_prices_warn_and_own_ones_do_not():
     own = load_prices({"mine": {"input": 1, "output": 2}}).models["mine"]
     used = {"gpt-5-mini": MINI, "mine": own}
-    assert stale(used, date(2027, 2, 1)) == ()
-    assert stale(used, date(2027, 2, 2)) == (
-        "The price of gpt-5-mini is from 2026-08-05 (181 days old): check it and override it in graft.toml.",
+    assert stale(used, date(2026, 11, 3)) == ()
+    assert stale(used, date(2026, 11, 4)) == (
+        "The price of gpt-5-mini is from 2026-08-05 (91 days old): check it and override it in graft.toml.",
     )
 
 

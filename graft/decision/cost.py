@@ -20,7 +20,7 @@ from graft.errors import ConfigError, nearest
 from graft.types import Usage
 
 HOURS_PER_MONTH = 730
-STALE_DAYS = 180
+STALE_DAYS = 90
 """Older prices warn: list prices of models and machines moved about twice a year in 2024-2026."""
 LOCAL_MACHINE = "cpu-2"
 """What a local model is charged as unless told otherwise: a 2-vCPU virtual machine on demand (see prices.json)."""
