@@ -220,6 +220,7 @@ def test_a_generator_that_cannot_write_falls_back_to_cloze_and_says_so(project: 
 
 
 def test_they_stand_in_a_stratum_of_their_own(project: Path) -> None:
+    before = Project(project).compare().comparison
     Project(project).generate_questions(how="cloze", count=4, unanswerable=0.0)
     path = project / "questions.jsonl"
     path.write_text(
@@ -228,7 +229,11 @@ def test_they_stand_in_a_stratum_of_their_own(project: Path) -> None:
         encoding="utf-8",
     )
     compared = Project(project).compare().comparison
-    assert "synthetic" in compared.strata
+    assert [*compared.strata] == ["synthetic", "written by people"]
+    people = compared.strata["written by people"]["rag"]["truthfulness"]
+    alone = compared.variants["rag"]["truthfulness"]
+    assert (people.n_total, alone.n_total) == (4, 8)
+    assert people == before.variants["rag"]["truthfulness"]
     assert any("are synthetic" in warning for warning in compared.warnings)
 
 

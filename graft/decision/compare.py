@@ -48,6 +48,7 @@ def compare(
     questions: Sequence[str],
     clusters: Sequence[str],
     strata: Sequence[str] = (),
+    subsets: Mapping[str, Sequence[bool]] | None = None,
     answerable: Sequence[bool] = (),
     primary: str = "truthfulness",
     reference: str = "base",
@@ -59,7 +60,8 @@ def compare(
 ) -> Comparison:
     """Compare variants that answered the same questions.
 
-    `scores[variant][metric]`, `clusters`, `strata` and `answerable` run along `questions`. `latencies` are seconds a
+    `scores[variant][metric]`, `clusters`, `strata`, each of `subsets` and `answerable` run along `questions`; a question
+    is in one stratum and any number of subsets, which are measured alike. `latencies` are seconds a
     request of each variant, the i-th of each for the same question. Contrasts, each with its interval and its minimum
     detectable effect: all pairs of the variants that can win on the primary metric (Holm; the effect at the first
     Holm step), and, exploratory (Benjamini-Hochberg), each variant against `reference` on every other metric, on the
@@ -90,7 +92,7 @@ def compare(
 
     by_stratum: dict[str, Mapping[str, Mapping[str, Estimate]]] = {}
     versus = [Pair(name, base, primary) for name in names if name != base]
-    for stratum, within, kept in _strata(columns, clusters, strata):
+    for stratum, within, kept in _parts(columns, clusters, strata, subsets or {}):
         by_stratum[stratum] = estimates(within, kept, draws, seed)
         others += contrasts(within, versus, kept, draws, seed, stratum=stratum)[0]
 
@@ -146,12 +148,13 @@ def _columns(scores: Scores, n: int, primary: str) -> dict[tuple[str, str], Floa
     return columns
 
 
-def _strata(
-    columns: Columns, clusters: Sequence[str], strata: Sequence[str]
+def _parts(
+    columns: Columns, clusters: Sequence[str], strata: Sequence[str], subsets: Mapping[str, Sequence[bool]]
 ) -> Iterator[tuple[str, Columns, list[str]]]:
-    """Yield each stratum with its rows of the columns and their clusters; an unnamed stratum is none."""
-    for stratum in sorted(set(strata) - {""}):
-        rows = np.array([name == stratum for name in strata])
+    """Yield each stratum and subset with its rows of the columns and their clusters; an unnamed stratum is none."""
+    named = {stratum: [name == stratum for name in strata] for stratum in sorted(set(strata) - {""})}
+    for stratum, chosen in {**named, **subsets}.items():
+        rows = np.array(chosen, dtype=bool)
         kept = [cluster for cluster, take in zip(clusters, rows, strict=True) if take]
         yield stratum, {key: values[rows] for key, values in columns.items()}, kept
 

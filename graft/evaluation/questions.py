@@ -181,7 +181,10 @@ def _check_counts(questions: Sequence[Question]) -> Iterator[Finding]:
         yield Finding("few-unanswerable", "warning", "", message)
     synthetic = sum("synthetic" in question.tags for question in questions)
     if synthetic:
-        message = f"{synthetic} of {total} questions are synthetic: read them apart; their level is not that of people's questions"
+        message = (
+            f"{synthetic} of {total} questions are synthetic: read them apart. Their level is not that of people's questions, and "
+            "what one generator's habits do to all of them is in no interval"
+        )
         yield Finding("synthetic", "warning", "", message)
     golds = [question.answers[0] for question in questions if question.answers and question.match == "words"]
     if are_labels(golds):

@@ -37,7 +37,8 @@ from graft.verbs.comparing.development import development, held_apart
 from graft.verbs.comparing.fitness import beaten, mute, unsure
 from graft.verbs.comparing.judging import judging
 from graft.verbs.comparing.likelihoods import likelihoods
-from graft.verbs.comparing.seen import strata
+from graft.verbs.comparing.seen import by_people, strata
+from graft.verbs.comparing.stored import FILE, ROWS, Last, last, point_to
 from graft.verbs.labelling.rates import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
@@ -109,7 +110,7 @@ def compare(parts: Parts, *, progress: Progress) -> Decided:
 
 def recommend_again(parts: Parts, progress: Progress) -> Decided:
     """Decide again from finished runs. Raises NotBuilt when a variant has not answered every question."""
-    if read_json(parts.workspace.latest) is None:
+    if last(parts.workspace) is None:
         raise NotBuilt("Nothing has been compared yet.", "Run graft compare.")
     questions, _ = held_out(parts)
     with competitors(parts, questions) as entered:
@@ -215,7 +216,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         "draws": config.evaluation.draws,
     }
     comparison = comparing.compare(
-        measured.scores, **shared, primary=config.evaluation.primary, baselines=measured.shown, fingerprints=measured.fingerprints,
+        measured.scores, **shared, subsets=by_people(questions), primary=config.evaluation.primary, baselines=measured.shown, fingerprints=measured.fingerprints,
     )  # fmt: skip
     sums = ratios(measured.scores, clusters, draws=config.evaluation.draws, seed=config.project.seed)
     comparison = replace(
@@ -292,14 +293,13 @@ def _written(
     )
     folder = parts.workspace.comparisons / key
     trust = measured.trust
-    decided = Decided(comparison, recommendation, folder / "report.html", folder / "rows.jsonl", trust)
+    decided = Decided(comparison, recommendation, folder / "report.html", folder / ROWS, trust)
     reporting.write_report(
         folder, comparison, recommendation, rows=measured.rows, questions=measured.questions, scores=measured.scores,
         title=parts.config.project.name or parts.root.name,
         stages={name: sample.samples for name, sample in measured.latencies.items()}, cost=owned, trust=trust,
     )  # fmt: skip
-    write_json(folder / "comparison.json", decided.to_json())
-    latest = {"key": key, "kind": recommendation.kind, "variant": recommendation.variant,
-              "questions": comparison.questions, "report": str(decided.report)}  # fmt: skip
-    write_json(parts.workspace.latest, latest)
+    write_json(folder / FILE, decided.to_json())
+    verdict = recommendation.kind, recommendation.variant
+    point_to(parts.workspace, Last(folder, *verdict, comparison.questions, str(decided.report)))
     return decided

@@ -1,18 +1,26 @@
-"""Strata of a comparison: those that the questions name, else whether training saw the document.
+"""Strata of a comparison: those that the questions name, else whether training saw the document; and who wrote them.
 
 A tuned variant can have learned what stands in a document that its examples are about; what stands in the others only
-a search can know. One figure over both hides the whole decision.
+a search can know. One figure over both hides the whole decision. So does one over questions of people and of a generator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graft.evaluation.synthetic import TAG
 from graft.tuning.examples import read_examples
 from graft.types import Question
 from graft.wiring.parts import Parts
 
 SEEN, UNSEEN = "seen documents", "unseen documents"
+PEOPLE = "written by people"
+
+
+def by_people(questions: Sequence[Question]) -> dict[str, list[bool]]:
+    """Return PEOPLE → which questions are not synthetic, where some are and some are not; else nothing."""
+    human = [TAG not in question.tags for question in questions]
+    return {PEOPLE: human} if len(set(human)) == 2 else {}
 
 
 def strata(parts: Parts, questions: Sequence[Question]) -> list[str]:
