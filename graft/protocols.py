@@ -268,5 +268,13 @@ class Answerer(Protocol):
         """Return one Answer a question, in order."""
 
 
+@runtime_checkable
+class Streamer(Protocol):
+    """What an Answerer may do besides: say an answer as it comes. Without it, how long its first word takes is not known."""
+
+    def stream(self, question: Sequence[Message]) -> Iterator[str | Answer]:
+        """Yield the answer's text in pieces, then the Answer whose text is their concatenation."""
+
+
 Metric = Callable[[Question, Row], Value]
 """A metric is a pure function from a question and its row to a number, or to null with a reason."""

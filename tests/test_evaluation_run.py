@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -208,3 +209,39 @@ def test_asking_again_in_vain_keeps_the_rows(tmp_path):
     questions = make(2 * OUTAGE + 4)
     first = go(Recorder(fail=failing), questions, tmp_path)
     assert go(Recorder(fail=failing), questions, tmp_path) == first
+
+
+class Streaming(Recorder):
+    """Says an answer in two pieces, or fails to stream at all."""
+
+    def __init__(self, *, broken=False, **more):
+        super().__init__(**more)
+        self.broken = broken
+
+    def stream(self, question):
+        if self.broken:
+            raise ConnectionError("no events here")
+        (answer,) = self.answer_batch([question])
+        yield "one "
+        time.sleep(0.01)
+        yield "two"
+        yield answer
+
+
+def test_the_first_word_is_timed_where_answers_come_in_pieces():
+    timed = time_answers(Streaming(), make(4), 4)
+    assert len(timed.first_words) == len(timed.seconds) == 4
+    assert all(first + 0.01 <= total for first, total in zip(timed.first_words, timed.seconds, strict=True))
+    assert time_answers(Recorder(), make(4), 4).first_words == ()
+
+
+def test_who_cannot_stream_here_is_timed_without():
+    timed = time_answers(Streaming(broken=True), make(4), 4)
+    assert (len(timed.seconds), timed.first_words) == (4, ())
+
+
+def test_a_budget_that_is_used_up_while_timing_is_told():
+    answerer = Streaming()
+    answerer.stream = lambda question: (_ for _ in ()).throw(BudgetExceeded("all gone", ""))
+    with pytest.raises(BudgetExceeded):
+        time_answers(answerer, make(2), 2)

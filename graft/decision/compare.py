@@ -54,6 +54,7 @@ def compare(
     reference: str = "base",
     baselines: Sequence[str] = ("extractive", "bm25"),
     latencies: Mapping[str, Sequence[float]] | None = None,
+    first_words: Mapping[str, Sequence[float]] | None = None,
     fingerprints: Mapping[str, str] | None = None,
     seed: int,
     draws: int = DRAWS,
@@ -62,7 +63,7 @@ def compare(
 
     `scores[variant][metric]`, `clusters`, `strata`, each of `subsets` and `answerable` run along `questions`; a question
     is in one stratum and any number of subsets, which are measured alike. `latencies` are seconds a
-    request of each variant, the i-th of each for the same question. Contrasts, each with its interval and its minimum
+    request of each variant, the i-th of each for the same question; `first_words` those until something is said. Contrasts, each with its interval and its minimum
     detectable effect: all pairs of the variants that can win on the primary metric (Holm; the effect at the first
     Holm step), and, exploratory (Benjamini-Hochberg), each variant against `reference` on every other metric, on the
     logarithm of latency, and on the primary metric within each stratum. Contrasts are later minus earlier in the
@@ -77,6 +78,8 @@ def compare(
     variants = estimates(columns, clusters, draws, seed)
     for name, seconds in timed.items():
         variants.setdefault(name, {}).update(latency(seconds))
+    for name, seconds in (first_words or {}).items():
+        variants.setdefault(name, {}).update(latency(seconds, "ttft") if seconds else {})
     pairs = [Pair(b, a, primary) for a, b in combinations(names, 2)]
     secondary = [
         Pair(name, base, metric)

@@ -121,12 +121,12 @@ def adjusted(
     return [c if c.p is None else replace(c, p_adjusted=next(ps)) for c in contrasts]
 
 
-def latency(seconds: Sequence[float]) -> dict[str, Estimate]:
+def latency(seconds: Sequence[float], name: str = "latency") -> dict[str, Estimate]:
     """Return p50 and p95 in seconds, and the maximum where there are too few timings for an interval of p95."""
     n = len(seconds)
-    found = {f"latency_p{q}": Estimate(*percentile_interval(seconds, q / 100), n, n) for q in (50, 95)}
+    found = {f"{name}_p{q}": Estimate(*percentile_interval(seconds, q / 100), n, n) for q in (50, 95)}
     if 0 < n < P95_MIN:
-        found["latency_max"] = Estimate(max(seconds), None, None, n, n)
+        found[f"{name}_max"] = Estimate(max(seconds), None, None, n, n)
     return found
 
 

@@ -19,9 +19,9 @@ from typing import TypeVar
 
 from graft.errors import BackendError, BudgetExceeded, DataError, GraftError, Mismatch
 from graft.evaluation.questions import fingerprint
-from graft.protocols import Answerer, Progress
+from graft.protocols import Answerer, Progress, Streamer
 from graft.records import from_dict, to_dict
-from graft.types import Question, Row
+from graft.types import Answer, Question, Row
 from graft.workspace import append_lines, read_json, read_lines, write_json
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ T = TypeVar("T")
 ROWS = "rows.jsonl"
 MANIFEST = "manifest.json"
 IDENTITY = "run.json"
+FIRST = "first word"
+"""The stage of a timing that a reader waits for: until something is said."""
 # So many failures in a row are an outage, not bad luck: stop, and let the next run try these questions again.
 OUTAGE = 8
 _TIMEOUTS = {"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError"}
@@ -36,7 +38,8 @@ _TIMEOUTS = {"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError"}
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Seconds of questions answered one at a time, warm. `samples` are stages → seconds, "total" by the caller's clock."""
+    """Seconds of questions answered one at a time, warm. `samples` are stages → seconds, "total" by the caller's clock, and
+    FIRST until the first piece of a streamed answer."""
 
     samples: tuple[Mapping[str, float], ...] = ()
 
@@ -44,6 +47,11 @@ class Latencies:
     def seconds(self) -> tuple[float, ...]:
         """The total of each question."""
         return tuple(sample["total"] for sample in self.samples)
+
+    @property
+    def first_words(self) -> tuple[float, ...]:
+        """Until the first word of each question; none where answers do not come in pieces."""
+        return tuple(sample[FIRST] for sample in self.samples if FIRST in sample)
 
     def percentile(self, share: float, stage: str = "total") -> float | None:
         """Return the percentile (0–100, linear between neighbours) of a stage in seconds; None without samples."""
@@ -100,21 +108,45 @@ def time_answers(
 ) -> Latencies:
     """Time `n` questions, spread evenly over the set, one at a time after one untimed call that warms everything up.
 
-    Questions that fail are left out: their time is that of the failure.
+    Questions that fail are left out: their time is that of the failure. Who can stream is asked to, as a server would,
+    unless the untimed call shows that it cannot here.
     """
     chosen = _spread(questions, n)
     n = len(chosen)
-    samples = []
-    for number, question in enumerate(chosen[:1] + chosen):
-        started = time.perf_counter()
-        row, _ = next(_answer(answerer, [question]))
-        seconds = time.perf_counter() - started
-        if number and row.answer is not None:
-            stages = {stage: value for stage, value in row.answer.timings.items() if stage != "total"}
-            samples.append({"total": seconds, **stages})
+    samples: list[Mapping[str, float]] = []
+    streamed = bool(chosen) and _timed(answerer, chosen[0], streamed=True) is not None
+    if not streamed:
+        for question in chosen[:1]:
+            _timed(answerer, question, streamed=False)
+    for number, question in enumerate(chosen, start=1):
+        sample = _timed(answerer, question, streamed=streamed)
+        samples += [] if sample is None else [sample]
         if progress is not None:
             progress(f"{answerer.name}, one at a time", number, n)
     return Latencies(tuple(samples))
+
+
+def _timed(answerer: Answerer, question: Question, *, streamed: bool) -> Mapping[str, float] | None:
+    """Return the seconds of one question by stage; None when it fails, or is to be streamed and cannot be."""
+    started = time.perf_counter()
+    first, answer = None, None
+    if not streamed:
+        row, _ = next(_answer(answerer, [question]))
+        answer = row.answer
+    elif isinstance(answerer, Streamer):
+        try:
+            for piece in answerer.stream(question.messages):
+                first = first or time.perf_counter() - started
+                answer = piece if isinstance(piece, Answer) else answer
+        except BudgetExceeded:
+            raise
+        except Exception:  # noqa: BLE001  (any system can compete; it is asked again without a stream, or left out)
+            return None
+    if answer is None:
+        return None
+    stages = {stage: seconds for stage, seconds in answer.timings.items() if stage != "total"}
+    told = {} if first is None else {FIRST: first}
+    return {"total": time.perf_counter() - started, **told, **stages}
 
 
 def reported_latencies(rows: Sequence[Row], n: int = 30) -> Latencies:

@@ -7,12 +7,12 @@ retrieves on its own side is its business, so it has no passages and no resolved
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graft.generation import grounding, prompts
 from graft.protocols import Generator
-from graft.types import Answer, Message, Usage, content_hash
+from graft.types import Answer, Generation, Message, Usage, content_hash
 
 
 @dataclass(slots=True)
@@ -47,27 +47,37 @@ class Competitor:
     def answer_batch(self, questions: Sequence[Sequence[Message]]) -> list[Answer]:
         """Return one Answer a question, in order. Seconds in a batch are shares of what the batch took."""
         started = time.perf_counter()
-        asked = [
-            list(question) if self.raw else prompts.build(question, None, self.instructions)
-            for question in questions
-        ]
+        asked = [self._prompt(question) for question in questions]
         made = self.generator.generate(
             asked, max_tokens=self.max_tokens, temperature=self.temperature, seed=self.seed
         )
         total = (time.perf_counter() - started) / max(1, len(questions))
-        answers = []
-        for generation in made:
-            timings = {**generation.timings, "total": total}
-            answers.append(
-                Answer(
-                    generation.text.strip(),
-                    variant=self.name,
-                    abstained=self.is_abstention(generation.text),
-                    usage=generation.usage,
-                    finish=generation.finish,
-                    timings=timings,
-                    cost=None if self.price is None else self.price(generation.usage, timings),
-                    fingerprint=self.fingerprint,
-                )
-            )
-        return answers
+        return [self._answer(generation, total) for generation in made]
+
+    def stream(self, question: Sequence[Message]) -> Iterator[str | Answer]:
+        """Yield the answer's text in pieces, then the Answer: only so can be told when its first word comes."""
+        started = time.perf_counter()
+        pieces = self.generator.stream(
+            self._prompt(question), max_tokens=self.max_tokens, temperature=self.temperature, seed=self.seed
+        )
+        for piece in pieces:
+            if isinstance(piece, Generation):
+                yield self._answer(piece, time.perf_counter() - started)
+            else:
+                yield piece
+
+    def _prompt(self, question: Sequence[Message]) -> list[Message]:
+        return list(question) if self.raw else prompts.build(question, None, self.instructions)
+
+    def _answer(self, generation: Generation, total: float) -> Answer:
+        timings = {**generation.timings, "total": total}
+        return Answer(
+            generation.text.strip(),
+            variant=self.name,
+            abstained=self.is_abstention(generation.text),
+            usage=generation.usage,
+            finish=generation.finish,
+            timings=timings,
+            cost=None if self.price is None else self.price(generation.usage, timings),
+            fingerprint=self.fingerprint,
+        )

@@ -72,7 +72,7 @@ def overview(comparison: Comparison, recommendation: Recommendation, slots: Mapp
 
 
 # Of what is no metric of a row: measured times, and ratios, which are as good as what they are made of.
-_GRADES = {"latency": "A", "cost": "B", "abstain": "B"}
+_GRADES = {"latency": "A", "ttft": "A", "cost": "B", "abstain": "B"}
 
 
 def all_metrics(comparison: Comparison) -> str:
@@ -223,6 +223,7 @@ def speed(
         ),
         default=0.0,
     )
+    streamed = ("ttft_p50", "ttft_p95") if any("ttft_p50" in item for item in found.values()) else ()
     dearest = max((item["cost"].mean or 0.0 for item in found.values() if "cost" in item), default=0.0)
     body = []
     for name, item in found.items():
@@ -233,7 +234,8 @@ def speed(
             else ""
         )
         money = length_bar(price.mean, dearest, slots[name]) if price and price.mean is not None else ""
-        body.append([cells.named(name, slots[name]), cells.estimate("latency_p50", middle), cells.estimate("latency_p95", tail), time,
+        first = [cells.estimate(metric, item.get(metric)) for metric in streamed]
+        body.append([cells.named(name, slots[name]), cells.estimate("latency_p50", middle), cells.estimate("latency_p95", tail), time, *first,
                      cells.estimate("cost", price), money, cells.estimate("tokens_in", item.get("tokens_in")),
                      cells.estimate("tokens_out", item.get("tokens_out"))])  # fmt: skip
     header = [
@@ -241,12 +243,13 @@ def speed(
         "Median",
         "95th percentile",
         "",
+        *(["First word", "95th percentile"] if streamed else []),
         "Cost per 1,000",
         "",
         "Prompt tokens",
         "Answer tokens",
     ]
-    caption = "Seconds of questions asked one at a time, warm (bar: median, line: to the 95th percentile); cost at the price table's prices"
+    caption = "Seconds of questions asked one at a time, warm (bar: median, line: to the 95th percentile), until the first word where answers are streamed; cost at the price table's prices"
     return cells.table(caption, header, body, "numbers") + _stages(stages, slots)
 
 

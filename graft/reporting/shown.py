@@ -48,6 +48,7 @@ _LONG = {
     "unsupported_right": "Right, not from its passages", "cost_per_correct": "Cost per 1,000 right answers",
     "cost": "Cost per 1,000 answers", "latency": "Seconds an answer, in batches", "latency_p50": "Latency, median",
     "latency_p95": "Latency, 95th percentile", "latency_max": "Latency, slowest", "log_latency": "Latency (ratio)",
+    "ttft_p50": "First word, median", "ttft_p95": "First word, 95th percentile", "ttft_max": "First word, slowest",
     "bits_per_byte": "Bits per byte of the reference answer", "perplexity": "Perplexity of the reference answer",
 }  # fmt: skip
 _MONEY = {"cost", COST_PER_CORRECT}
@@ -68,7 +69,7 @@ class Scale:
 
 def scale(metric: str) -> Scale:
     """Return how to write a metric."""
-    if metric.startswith("latency"):
+    if metric.startswith(("latency", "ttft")):
         return Scale(0.0, None, 1.0, "{:.2f} s", "lower")
     if metric in _MONEY:
         return Scale(0.0, None, 1000.0, "${:,.2f}", "lower")

@@ -216,7 +216,8 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         "draws": config.evaluation.draws,
     }
     comparison = comparing.compare(
-        measured.scores, **shared, subsets=by_people(questions), primary=config.evaluation.primary, baselines=measured.shown, fingerprints=measured.fingerprints,
+        measured.scores, **shared, subsets=by_people(questions),
+        first_words={name: sample.first_words for name, sample in measured.latencies.items()}, primary=config.evaluation.primary, baselines=measured.shown, fingerprints=measured.fingerprints,
     )  # fmt: skip
     sums = ratios(measured.scores, clusters, draws=config.evaluation.draws, seed=config.project.seed)
     comparison = replace(
