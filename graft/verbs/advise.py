@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ from graft.settings import FILE, Config
 from graft.settings_deciding import DecisionSection
 from graft.tuning.examples import read_examples
 from graft.types import Comparison, Question, Recommendation
+from graft.verbs.comparing.stored import last, read_comparison
 from graft.verbs.init import field_comments
 from graft.wiring.parts import Parts
-from graft.workspace import FOLDER, Workspace, read_json
+from graft.workspace import FOLDER, Workspace
 
 PAGE_CHARACTERS = 3_000
 NOTABLE = 0.1
@@ -226,9 +227,9 @@ def _tasks(asked: Sequence[Question]) -> tuple[Task, ...]:
 
 def _compared(workspace: Workspace) -> tuple[Comparison | None, str]:
     """Return the last comparison and its verdict in words, or nothing."""
-    latest: Mapping[str, Any] | None = read_json(workspace.latest)
-    stored = read_json(workspace.comparisons / latest["key"] / "comparison.json") if latest else None
-    if stored is None:
+    latest = last(workspace)
+    stored = read_comparison(latest.folder) if latest else {}
+    if not stored:
         return None, ""
     verdict = from_dict(Recommendation, stored["verdict"])
     who = verdict.variant or " or ".join(verdict.candidates) or "no variant"

@@ -8,9 +8,9 @@ from graft.errors import DataError
 from graft.generation.variant import Variant
 from graft.protocols import Filter
 from graft.types import Answer, Message
+from graft.verbs.comparing.stored import last
 from graft.verbs.release import current, released
 from graft.wiring.parts import Parts
-from graft.workspace import read_json
 
 
 def ask(
@@ -45,9 +45,9 @@ def chosen(parts: Parts, name: str | None, where: Filter | None = None) -> Varia
 
 def default_variant(parts: Parts) -> str:
     """Return the recommended variant of a project without a release; before any comparison rag if something is indexed, else base."""
-    latest = read_json(parts.workspace.latest)
-    if latest is not None and latest.get("variant"):
-        return str(latest["variant"])
+    latest = last(parts.workspace)
+    if latest is not None and latest.variant:
+        return latest.variant
     return "rag" if len(parts.retrieval.store) else "base"
 
 

@@ -30,7 +30,7 @@ from graft.types import Context, Example, Hit, Message, Passage, TrainingRow, co
 from graft.verbs.building.forgetting import Forgetting, measure
 from graft.verbs.comparing.development import development, held_apart
 from graft.verbs.indexing.filling import in_step, index_documents, library, skipped_note, trim_when_large
-from graft.wiring.parts import Parts
+from graft.wiring.parts import ADAPTED, Parts
 from graft.workspace import write_json
 
 # A passage of the default chunker, and what stands around a question (contract, template), for estimates.
@@ -103,7 +103,7 @@ class Tuning:
     @cached_property
     def adapters(self) -> tuple[str, ...]:
         """The variants that need an adapter and can get one."""
-        wanted = tuple(name for name in ("tuned", "hybrid") if name in self._parts.config.evaluation.variants)
+        wanted = tuple(name for name in ADAPTED if name in self._parts.config.evaluation.variants)
         return wanted if not self._obstacle else ()
 
     @cached_property

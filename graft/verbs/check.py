@@ -18,10 +18,9 @@ from graft.records import to_dict
 from graft.types import Question
 from graft.verbs.building.forgetting import GUARD
 from graft.verbs.compare import compare, held_out
-from graft.verbs.comparing.stored import Scores, read_scores
+from graft.verbs.comparing.stored import Scores, read_comparison, read_scores
 from graft.verbs.release import current, releases
 from graft.wiring.parts import Parts
-from graft.workspace import read_json
 
 _LISTED = 10  # ids of changed questions in the summary
 
@@ -102,7 +101,7 @@ def check(
     """
     stored = _stored(parts, baseline, variant)
     decided = compare(parts, progress=progress)
-    today = _scores(decided.rows, stored.variant)
+    today = _scores(decided.rows.parent, stored.variant)
     questions, _ = held_out(parts)
     common = [question for question in questions if question.id in stored.scores and question.id in today]
     if not common:
@@ -170,20 +169,20 @@ def _stored(parts: Parts, baseline: str | None, variant: str | None) -> Baseline
             )
         folder = parts.workspace.comparisons / promoted.comparison
         name = variant or promoted.variant
-        return Baseline(f"release {promoted.number}", name, _scores(folder / "rows.jsonl", name))
+        return Baseline(f"release {promoted.number}", name, _scores(folder, name))
     folder = Path(baseline)
     folder = folder if folder.is_dir() else folder.parent
-    name = variant or (read_json(folder / "comparison.json") or {}).get("verdict", {}).get("variant")
+    name = variant or read_comparison(folder).get("verdict", {}).get("variant")
     if not name:
         raise ConfigError(f"{baseline} does not say which variant to guard.", "Name it with --variant.")
-    return Baseline(str(baseline), name, _scores(folder / "rows.jsonl", name))
+    return Baseline(str(baseline), name, _scores(folder, name))
 
 
-def _scores(path: Path, variant: str) -> Scores:
+def _scores(folder: Path, variant: str) -> Scores:
     """Return the scores of a variant from a comparison's rows."""
-    found = read_scores(path)
+    found = read_scores(folder)
     if variant not in found:
-        raise UnknownName("variant", variant, found, str(path))
+        raise UnknownName("variant", variant, found, str(folder))
     return found[variant]
 
 

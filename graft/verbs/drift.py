@@ -7,7 +7,6 @@ asked. Reads questions; keeps nothing.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +26,9 @@ from graft.protocols import Progress
 from graft.records import to_dict
 from graft.reporting.drifted import DECLINED, LENGTH, QUESTIONS, SCORE, advice, listed, table
 from graft.verbs.ask import default_variant
+from graft.verbs.comparing.stored import last, read_rows
 from graft.wiring.parts import Parts
 from graft.wiring.retrieval import narrowed
-from graft.workspace import read_json
 
 _EXAMPLES = 5
 
@@ -177,16 +176,13 @@ def _evaluation(parts: Parts, asked: Sequence[Live], notes: list[str]) -> list[L
         notes.append(
             f"Several variants answered ({told}); what is declined is compared with {variant} when measured."
         )
-    latest = read_json(parts.workspace.latest)
-    declined: dict[str, bool] = {}
-    if latest is not None:
-        path = parts.workspace.comparisons / latest["key"] / "rows.jsonl"
-        rows = map(json.loads, path.read_text(encoding="utf-8").splitlines()) if path.exists() else ()
-        declined = {
-            row["question"]: row["answer"]["abstained"]
-            for row in rows
-            if row["variant"] == variant and row["answer"]
-        }
+    latest = last(parts.workspace)
+    rows = read_rows(latest.folder) if latest else []
+    declined = {
+        row["question"]: row["answer"]["abstained"]
+        for row in rows
+        if row["variant"] == variant and row["answer"]
+    }
     return [
         Live(question.text, abstained=declined.get(question.id), variant=variant) for question in questions
     ]

@@ -31,11 +31,12 @@ from graft.verbs.compare import held_out
 from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import rows_of
 from graft.verbs.comparing.development import burn, development
+from graft.verbs.comparing.stored import last, read_comparison
 from graft.verbs.gap_loop.proposals import Proposal, read_proposals, write_proposals
 from graft.verbs.gap_loop.turn import restore
+from graft.verbs.release import current
 from graft.wiring.neighbours import Neighbours
 from graft.wiring.parts import Parts
-from graft.workspace import read_json
 
 FILE = "gaps.jsonl"
 NEAREST = 5
@@ -138,14 +139,11 @@ def gaps(
 
 def _in_question(parts: Parts) -> str:
     """Return the variant to work on: the released, else the recommended one, else the best one still in question."""
-    from graft.verbs.release import current
-
     promoted = current(parts.workspace)
     if promoted is not None:
         return promoted.variant
-    latest = read_json(parts.workspace.latest)
-    stored = read_json(parts.workspace.comparisons / latest["key"] / "comparison.json") if latest else None
-    verdict = stored["verdict"] if stored else {}
+    latest = last(parts.workspace)
+    verdict = read_comparison(latest.folder).get("verdict", {}) if latest else {}
     chances = {name: share for name, share in verdict.get("probability_best", {}).items() if name in VARIANTS}
     found = verdict.get("variant") or max(chances, key=lambda name: chances[name], default=None)
     if found not in VARIANTS:

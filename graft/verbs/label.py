@@ -1,13 +1,12 @@
 """label: people say of a sample of answers whether they are right and supported, blind to the variant that gave them.
 
 The sample is drawn from the last comparison and kept with the labels in the project ([evaluation] labels); what they
-make of the automatic figures stands in the comparison's report (verbs/labelled.py). Knows no form: a terminal or a page
+make of the automatic figures stands in the comparison's report (verbs/labelling/rates.py). Knows no form: a terminal or a page
 asks for the next item and hands back a label.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,9 +32,9 @@ from graft.evaluation.text import content
 from graft.records import from_dict
 from graft.types import Question, Row, Value
 from graft.verbs.compare import held_out
+from graft.verbs.comparing.stored import last, read_comparison, read_rows
 from graft.verbs.labelling.rates import labelled
 from graft.wiring.parts import Parts
-from graft.workspace import read_json
 
 MOST = 1000
 
@@ -190,19 +189,17 @@ class _Compared:
 
 
 def _compared(parts: Parts) -> _Compared:
-    latest = read_json(parts.workspace.latest)
+    latest = last(parts.workspace)
     if latest is None:
         raise NotBuilt(
             "Nothing has been compared yet, so there are no answers to label.", "Run graft compare."
         )
-    folder = parts.workspace.comparisons / latest["key"]
-    shown = set((read_json(folder / "comparison.json") or {}).get("baselines", ()))
+    shown = set(read_comparison(latest.folder).get("baselines", ()))
     questions = held_out(parts)[0]
     rows: dict[str, list[Row]] = {}
     scores: dict[str, dict[str, list[Value]]] = {}
-    for line in (folder / "rows.jsonl").read_text(encoding="utf-8").split("\n"):
-        record: dict[str, Any] = json.loads(line or "{}")
-        if record.get("variant", "") in {"", *shown}:
+    for record in read_rows(latest.folder):
+        if record["variant"] in shown:
             continue
         rows.setdefault(record["variant"], []).append(from_dict(Row, record))
         columns = scores.setdefault(record["variant"], {})

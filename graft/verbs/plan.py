@@ -22,7 +22,7 @@ from graft.types import Question, Usage
 from graft.verbs.compare import held_out
 from graft.verbs.comparing.competitors import competitors, run_key
 from graft.verbs.comparing.judging import judge_plan
-from graft.verbs.comparing.stored import read_scores
+from graft.verbs.comparing.stored import last, read_comparison, read_scores
 from graft.wiring.parts import Parts
 from graft.workspace import read_json
 
@@ -164,12 +164,11 @@ def plan_questions(parts: Parts, difference: float = 0.05) -> QuestionPlan:
 
 def _measured(parts: Parts, metric: str, difference: float) -> tuple[Need, ...]:
     """Return what each pair of the last comparison needs; nothing without one."""
-    latest = read_json(parts.workspace.latest)
+    latest = last(parts.workspace)
     if latest is None:
         return ()
-    folder = parts.workspace.comparisons / latest["key"]
-    shown = set((read_json(folder / "comparison.json") or {}).get("baselines", ()))
-    scores = {name: rows for name, rows in read_scores(folder / "rows.jsonl").items() if name not in shown}
+    shown = set(read_comparison(latest.folder).get("baselines", ()))
+    scores = {name: rows for name, rows in read_scores(latest.folder).items() if name not in shown}
     cluster = {question.id: question.cluster for question in held_out(parts)[0]}
     ids = list(dict.fromkeys(name for rows in scores.values() for name in rows))
     columns = {

@@ -21,6 +21,7 @@ from graft.records import from_dict, to_dict
 from graft.settings import VARIANTS
 from graft.tuning.adapters import read_manifest
 from graft.types import Estimate, content_hash
+from graft.verbs.comparing.stored import last, read_comparison
 from graft.wiring.parts import ADAPTED, Parts
 from graft.workspace import Workspace, read_json, write_json
 
@@ -66,18 +67,18 @@ def release(parts: Parts, variant: str | None = None) -> Release:
     changed since it was measured.
     """
     with parts.workspace.lock("release"):
-        latest = read_json(parts.workspace.latest)
+        latest = last(parts.workspace)
         if latest is None:
             raise NotBuilt("Nothing has been compared yet.", "Run graft compare.")
-        name = variant or latest["variant"]
+        name = variant or latest.variant
         if name is None:
             raise NotBuilt("The last comparison recommends no variant.",
                            "Name one (graft release rag), or collect the questions that graft recommend asks for.")  # fmt: skip
         made = parts.variant(name)
         if name not in VARIANTS:
             raise UnknownName("variant", name, VARIANTS, "to release")
-        comparison = read_json(parts.workspace.comparisons / latest["key"] / "comparison.json")
-        if comparison is None or comparison["fingerprints"].get(name) != made.fingerprint:
+        comparison = read_comparison(latest.folder)
+        if not comparison or comparison["fingerprints"].get(name) != made.fingerprint:
             raise Mismatch(
                 f"{name} is not what the last comparison measured: its model, adapter, prompt, settings or documents changed.",
                 "Run graft compare, then release.",
@@ -97,8 +98,8 @@ def release(parts: Parts, variant: str | None = None) -> Release:
             settings=_settings(parts),
             adapter=key,
             adapter_fingerprint=manifest.fingerprint if manifest else "",
-            comparison=latest["key"],
-            verdict=latest["kind"],
+            comparison=latest.key,
+            verdict=latest.kind,
             figures={metric: from_dict(Estimate, figure) for metric, figure in comparison["variants"][name].items()},
         ))  # fmt: skip
 

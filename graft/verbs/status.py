@@ -8,9 +8,10 @@ from typing import Any
 from graft.errors import GraftError
 from graft.tuning.adapters import read_manifest
 from graft.verbs.building import forgetting
+from graft.verbs.comparing.stored import last
 from graft.verbs.indexing.filling import cache_bytes, in_step, last_sync, library
 from graft.verbs.release import state
-from graft.wiring.parts import Parts
+from graft.wiring.parts import ADAPTED, Parts
 from graft.workspace import read_json
 
 
@@ -72,7 +73,7 @@ def _search(parts: Parts) -> dict[str, Any]:
 def _adapters(parts: Parts) -> dict[str, Any]:
     found: dict[str, Any] = {}
     kept = forgetting.stored(parts)
-    for name in ("tuned", "hybrid"):
+    for name in ADAPTED:
         pointer = read_json(parts.workspace.adapter_pointer(name))
         if pointer is None:
             found[name] = "not trained"
@@ -84,7 +85,7 @@ def _adapters(parts: Parts) -> dict[str, Any]:
 
 
 def _comparison(parts: Parts) -> Any:
-    latest = read_json(parts.workspace.latest)
+    latest = last(parts.workspace)
     if latest is None:
         return "none yet: run graft compare"
-    return {key: latest[key] for key in ("kind", "variant", "questions", "report")}
+    return {name: getattr(latest, name) for name in ("kind", "variant", "questions", "report")}
