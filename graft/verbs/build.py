@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any
 
 from graft.evaluation.abstention import is_abstention
-from graft.evaluation.questions import read_questions
 from graft.generation import prompts
 from graft.protocols import Progress
 from graft.records import to_dict
@@ -28,7 +27,7 @@ from graft.tuning.examples import Checked, check_examples, read_examples
 from graft.tuning.train import train_adapter
 from graft.types import Context, Example, Hit, Message, Passage, TrainingRow, content_hash
 from graft.verbs.building.forgetting import Forgetting, measure
-from graft.verbs.comparing.development import development, held_apart
+from graft.verbs.comparing.development import measured_questions
 from graft.verbs.indexing.filling import in_step, index_documents, library, skipped_note, trim_when_large
 from graft.wiring.parts import ADAPTED, Parts
 from graft.workspace import write_json
@@ -129,8 +128,7 @@ class Tuning:
         """The examples, read and checked. Raises DataError for malformed lines, LeakError for held-out questions."""
         parts = self._parts
         asked = parts.root / parts.config.evaluation.questions
-        questions = read_questions(asked) if asked.exists() else ()
-        questions, _ = held_apart(questions, development(parts), parts.config.evaluation.development)
+        questions = measured_questions(parts)[0] if asked.exists() else ()
         return check_examples(
             read_examples(parts.root / parts.config.tuning.examples),
             questions=[(question.id, question.text) for question in questions],

@@ -18,13 +18,12 @@ from graft.decision.intervals import Interval
 from graft.decision.selective import Answered, Selection, choose, judge
 from graft.errors import ConfigError, DataError, NotBuilt
 from graft.evaluation.metrics import score
-from graft.evaluation.questions import read_questions
 from graft.generation.followup import search_query
 from graft.generation.variant import Variant
 from graft.protocols import Progress
 from graft.types import Answer, Question
 from graft.verbs.comparing.competitors import rows_of
-from graft.verbs.comparing.development import development, held_apart
+from graft.verbs.comparing.development import development, measured_questions
 from graft.wiring.parts import Parts
 from graft.wiring.retrieval import narrowed
 
@@ -178,10 +177,9 @@ def _withholdable(answer: Answer | None) -> float:
 def _both(parts: Parts) -> tuple[tuple[Question, ...], tuple[Question, ...]]:
     """Return the development and the held-out questions. Raises DataError when the first are too few."""
     asked = development(parts)
-    section = parts.config.evaluation
-    held, _ = held_apart(read_questions(parts.root / section.questions), asked, section.development)
+    held, _ = measured_questions(parts)
     if sum(question.answerable for question in asked) < FEWEST:
-        raise DataError(f"{section.development} has fewer than {FEWEST} answerable questions.",
+        raise DataError(f"{parts.config.evaluation.development} has fewer than {FEWEST} answerable questions.",
                         "A threshold from fewer is a guess: write more, and unanswerable ones beside them.")  # fmt: skip
     return asked, held
 

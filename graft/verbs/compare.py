@@ -20,7 +20,7 @@ from graft.decision.recommend import Limits, recommend
 from graft.decision.trust import Trust
 from graft.errors import DataError, LeakError, NotBuilt
 from graft.evaluation.metrics import score
-from graft.evaluation.questions import check_questions, finding_lines, fingerprint, read_questions
+from graft.evaluation.questions import check_questions, finding_lines, fingerprint
 from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
 from graft.protocols import Progress
 from graft.records import to_dict
@@ -33,7 +33,7 @@ from graft.verbs.comparing.answered import remarks
 from graft.verbs.comparing.bills import bills
 from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import Field, competitors, run_key
-from graft.verbs.comparing.development import development, held_apart
+from graft.verbs.comparing.development import measured_questions
 from graft.verbs.comparing.fitness import beaten, mute, unsure
 from graft.verbs.comparing.judging import judging
 from graft.verbs.comparing.likelihoods import likelihoods
@@ -127,12 +127,11 @@ def recommend_again(parts: Parts, progress: Progress) -> Decided:
 def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     """Return the questions and what is odd about them. Raises LeakError when examples hold one of them, or an indexed
     document holds them as a set of questions would."""
-    path = parts.root / parts.config.evaluation.questions
     section = parts.config.evaluation
-    questions, apart = held_apart(read_questions(path), development(parts), section.development)
+    questions, apart = measured_questions(parts)
     if not questions:
         raise DataError(
-            f"Every question of {path.name} stands in {section.development} too, so none is left to measure on.",
+            f"Every question of {section.questions} stands in {section.development} too, so none is left to measure on.",
             "Set [evaluation] development to another file, or write questions that stand in one of the two only.",
         )
     examples = parts.root / parts.config.tuning.examples

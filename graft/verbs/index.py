@@ -86,24 +86,92 @@ class Trimmed:
         )
 
 
-def build_version(
-    parts: Parts, name: str, changes: Sequence[str] = (), *, progress: Progress = quiet
-) -> Indexed:
-    """Build a version, or bring it up to date, without touching the one in service. `changes` are `key=value` on top of
-    graft.toml's [retrieval], such as `chunker=sentence-window` or `chunker.window=2`."""
-    known = {version.name: version for version in parts.versions.all()}
-    if name not in known or changes:
-        section = overlaid(parts.config.retrieval, changes)
-        identity = parts.retrieval_with(section).identity
-        same = next((version.name for version in known.values() if version.identity == identity), None)
-        if same is not None and same != name:
-            raise ConfigError(
-                f"The index version {same!r} is made by the same settings.",
-                f"Change something, for example: graft index build {name} --set chunker=sentence-window",
-            )
-        if same is None:
-            parts.versions.create(section, identity, name)
-    return Indexed(name, updated(parts, name, library(parts).look(progress), progress))
+class Indexes:
+    """The versions of a project's index, as `graft index` handles them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def list(self) -> list[VersionState]:
+        """Return every version, the oldest first, with how many documents it is behind."""
+        documents = library(self._parts).look()
+        return [self._state(version, documents) for version in self._parts.versions.all()]
+
+    def build(self, name: str, changes: Sequence[str] = (), *, progress: Progress = quiet) -> Indexed:
+        """Build a version beside the one in service, or bring it up to date. `changes` are `key=value` on top of
+        graft.toml's [retrieval], such as `chunker=sentence-window` or `chunker.window=2`."""
+        parts = self._parts
+        known = {version.name: version for version in parts.versions.all()}
+        if name not in known or changes:
+            section = overlaid(parts.config.retrieval, changes)
+            identity = parts.retrieval_with(section).identity
+            same = next((version.name for version in known.values() if version.identity == identity), None)
+            if same is not None and same != name:
+                raise ConfigError(
+                    f"The index version {same!r} is made by the same settings.",
+                    f"Change something, for example: graft index build {name} --set chunker=sentence-window",
+                )
+            if same is None:
+                parts.versions.create(section, identity, name)
+        return Indexed(name, self._brought_up(name, progress))
+
+    def measure(
+        self, names: Sequence[str] = (), *, held_out: bool = False, progress: Progress = quiet
+    ) -> IndexScores:
+        """Return what each version finds of the questions' gold evidence; no model is asked."""
+        from graft.verbs.indexing.measure import measure
+
+        return measure(self._parts, names, held_out=held_out, progress=progress)
+
+    def promote(self, name: str, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
+        """Put a version into service, brought up to date first unless `as_is`. Raises NotBuilt for an empty one."""
+        parts = self._parts
+        parts.versions.get(name)
+        report = None if as_is else self._brought_up(name, progress)
+        if not len(parts.retrieval_of(name).store):
+            raise NotBuilt(f"The index version {name!r} is empty.", f"Run graft index build {name}.")
+        before = parts.versions.current() or ""
+        parts.versions.promote(name, asked=parts.retrieval_of(None).identity)
+        return Switched(name, before, report)
+
+    def rollback(self, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
+        """Bring back the version that was in service before, brought up to date first unless `as_is`. Raises NotBuilt."""
+        parts = self._parts
+        earlier = parts.versions.before()
+        if not earlier:
+            raise NotBuilt("No index version was in service before this one.", "See graft index list.")
+        report = None if as_is else self._brought_up(earlier[-1], progress)
+        before = parts.versions.current() or ""
+        return Switched(parts.versions.roll_back(asked=parts.retrieval_of(None).identity), before, report)
+
+    def drop(self, name: str) -> str:
+        """Remove a version that is not in service; what was embedded for it stays in the cache. Return a line about it."""
+        size = _megabytes(self._parts.versions.folder(name))
+        self._parts.versions.drop(name)
+        return f"Removed the index version {name} ({size:,.1f} MB). graft index trim also removes its vectors from the cache."
+
+    def trim(self) -> Trimmed:
+        """Drop from the caches what no version of the index and no file holds."""
+        parts = self._parts
+        dropped = trim_vectors(parts)
+        files = cache.trim(parts.workspace.parses, "parsed", library(parts).look().keys)
+        return Trimmed(dropped, files, cache_bytes(parts) / 2**20)
+
+    def _brought_up(self, name: str, progress: Progress) -> IndexReport:
+        return updated(self._parts, name, library(self._parts).look(progress), progress)
+
+    def _state(self, version: Version, documents: Catalogue) -> VersionState:
+        retrieval = self._parts.retrieval_of(version.name)
+        plan = retrieval.index.plan(documents)
+        return VersionState(
+            name=version.name,
+            in_service=version.name == self._parts.versions.current(),
+            settings=version.summary,
+            chunks=len(retrieval.store),
+            megabytes=_megabytes(self._parts.versions.folder(version.name)),
+            behind=plan["added"] + plan["changed"] + plan["deleted"],
+            created=version.created,
+        )
 
 
 def overlaid(section: RetrievalSection, changes: Sequence[str]) -> RetrievalSection:
@@ -134,100 +202,5 @@ def _value(raw: str) -> Any:
         return raw.strip()
 
 
-def versions(parts: Parts, documents: Catalogue | None = None) -> list[VersionState]:
-    """Return every version, the oldest first, with how many documents it is behind."""
-    held = library(parts).look() if documents is None else documents
-    now = parts.versions.current()
-    return [_state(parts, version, held, in_service=version.name == now) for version in parts.versions.all()]
-
-
-def _state(parts: Parts, version: Version, documents: Catalogue, *, in_service: bool) -> VersionState:
-    retrieval = parts.retrieval_of(version.name)
-    plan = retrieval.index.plan(documents)
-    return VersionState(
-        name=version.name,
-        in_service=in_service,
-        settings=version.summary,
-        chunks=len(retrieval.store),
-        megabytes=_megabytes(parts.versions.folder(version.name)),
-        behind=plan["added"] + plan["changed"] + plan["deleted"],
-        created=version.created,
-    )
-
-
-def promote(parts: Parts, name: str, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
-    """Put a version into service, brought up to date first unless `as_is`. Raises NotBuilt for an empty one."""
-    parts.versions.get(name)
-    report = None if as_is else updated(parts, name, library(parts).look(progress), progress)
-    if not len(parts.retrieval_of(name).store):
-        raise NotBuilt(f"The index version {name!r} is empty.", f"Run graft index build {name}.")
-    before = parts.versions.current() or ""
-    parts.versions.promote(name, asked=parts.retrieval_of(None).identity)
-    return Switched(name, before, report)
-
-
-def roll_back(parts: Parts, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
-    """Bring back the version that was in service before, brought up to date first unless `as_is`. Raises NotBuilt."""
-    earlier = parts.versions.before()
-    if not earlier:
-        raise NotBuilt("No index version was in service before this one.", "See graft index list.")
-    report = None if as_is else updated(parts, earlier[-1], library(parts).look(progress), progress)
-    before = parts.versions.current() or ""
-    return Switched(parts.versions.roll_back(asked=parts.retrieval_of(None).identity), before, report)
-
-
-def drop(parts: Parts, name: str) -> str:
-    """Remove a version that is not in service; what was embedded for it stays in the cache. Return a line about it."""
-    size = _megabytes(parts.versions.folder(name))
-    parts.versions.drop(name)
-    return f"Removed the index version {name} ({size:,.1f} MB). graft index trim also removes its vectors from the cache."
-
-
-def trim(parts: Parts) -> Trimmed:
-    """Drop from the caches what no version of the index and no file holds."""
-    dropped = trim_vectors(parts)
-    files = cache.trim(parts.workspace.parses, "parsed", library(parts).look().keys)
-    return Trimmed(dropped, files, cache_bytes(parts) / 2**20)
-
-
 def _megabytes(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
-
-
-class Indexes:
-    """The versions of a project's index, as `graft index` handles them."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    def list(self) -> list[VersionState]:
-        """Every version, the oldest first."""
-        return versions(self._parts)
-
-    def build(self, name: str, changes: Sequence[str] = (), *, progress: Progress = quiet) -> Indexed:
-        """Build a version beside the one in service, or bring it up to date."""
-        return build_version(self._parts, name, changes, progress=progress)
-
-    def measure(
-        self, names: Sequence[str] = (), *, held_out: bool = False, progress: Progress = quiet
-    ) -> IndexScores:
-        """What each version finds of the questions' gold evidence; no model is asked."""
-        from graft.verbs.indexing.measure import measure
-
-        return measure(self._parts, names, held_out=held_out, progress=progress)
-
-    def promote(self, name: str, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
-        """Put a version into service."""
-        return promote(self._parts, name, as_is=as_is, progress=progress)
-
-    def rollback(self, *, as_is: bool = False, progress: Progress = quiet) -> Switched:
-        """Bring back the version that was in service before."""
-        return roll_back(self._parts, as_is=as_is, progress=progress)
-
-    def drop(self, name: str) -> str:
-        """Remove a version that is not in service."""
-        return drop(self._parts, name)
-
-    def trim(self) -> Trimmed:
-        """Drop from the caches what no version holds."""
-        return trim(self._parts)

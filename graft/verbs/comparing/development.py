@@ -4,8 +4,6 @@ set, whatever the questions file says, so that a question cannot serve both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from graft.errors import ConfigError
 from graft.evaluation.questions import lines, read_questions
 from graft.types import Question, content_hash
@@ -19,17 +17,18 @@ def development(parts: Parts) -> tuple[Question, ...]:
     return read_questions(path) if path.is_file() else ()
 
 
-def held_apart(
-    questions: Sequence[Question], development: Sequence[Question], file: str
-) -> tuple[tuple[Question, ...], tuple[str, ...]]:
-    """Return the questions that are not development questions too (by id or by what they ask), and what to tell."""
-    ids = {question.id for question in development}
-    asked = {question.messages for question in development}
+def measured_questions(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
+    """Return the project's questions that are no development questions too (by id or by what they ask), and what to tell.
+    Raises DataError for a questions file that is missing or cannot be used."""
+    section = parts.config.evaluation
+    questions, apart = read_questions(parts.root / section.questions), development(parts)
+    ids = {question.id for question in apart}
+    asked = {question.messages for question in apart}
     kept = tuple(
         question for question in questions if question.id not in ids and question.messages not in asked
     )
     gone = len(questions) - len(kept)
-    told = (f"{gone} questions stand in {file} too: they are not measured.",) if gone else ()
+    told = (f"{gone} questions stand in {section.development} too: they are not measured.",) if gone else ()
     return kept, told
 
 
@@ -42,8 +41,7 @@ def burn(parts: Parts, share: float) -> int:
     if not 0 < share < 1:
         raise ConfigError(f"A share of {share:g} cannot be burnt.", "Give one between 0 and 1, e.g. 0.3.")
     path = parts.root / parts.config.evaluation.questions
-    known = development(parts)
-    left, _ = held_apart(read_questions(path), known, "")
+    left, _ = measured_questions(parts)
     seed = str(parts.config.project.seed)
     clusters = sorted(
         {question.cluster for question in left}, key=lambda name: content_hash(seed, "burn", name)

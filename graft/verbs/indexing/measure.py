@@ -14,14 +14,13 @@ import numpy as np
 
 from graft.decision.intervals import Interval, paired_difference
 from graft.errors import DataError, NotBuilt
-from graft.evaluation.questions import read_questions
 from graft.evaluation.relevance import ranked_units, units
 from graft.evaluation.retrieval_metrics import ndcg, recall
 from graft.generation.followup import search_query
 from graft.protocols import Progress
 from graft.stages import quiet
 from graft.types import Question
-from graft.verbs.comparing.development import development
+from graft.verbs.comparing.development import development, measured_questions
 from graft.wiring.parts import Parts
 
 RANKS = 10
@@ -113,7 +112,8 @@ def _questions(parts: Parts, *, held_out: bool) -> tuple[str, list[Question]]:
     if not asked:
         path = section.questions
         file = parts.root / path
-        asked = [question for question in read_questions(file) if question.evidence] if file.is_file() else []
+        held = measured_questions(parts)[0] if file.is_file() else ()
+        asked = [question for question in held if question.evidence]
     if not asked:
         raise DataError(
             f"{path} holds no question with gold evidence.",

@@ -14,7 +14,7 @@ from graft.evaluation.questions import read_questions
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import find_leaks, refuse_leaks
 from graft.types import Evidence, Example, Question, content_hash
-from graft.verbs.comparing.development import development, held_apart
+from graft.verbs.comparing.development import development, measured_questions
 from graft.verbs.generate_questions import FILE as GENERATED
 from graft.wiring.parts import Parts
 from graft.wiring.retrievers import usable
@@ -43,8 +43,7 @@ def sets(parts: Parts, *, train: bool = False) -> Sets:
     """
     asked, _ = parts.gold.named(development(parts))
     file = parts.config.evaluation.development
-    everything, _ = held_apart(read_questions(parts.root / parts.config.evaluation.questions), asked, file)
-    everything, _ = parts.gold.named(everything)
+    everything, _ = parts.gold.named(measured_questions(parts)[0])
     known = [(question.id, question.text) for question in everything]
     held = _with_evidence(everything)
     examples = parts.root / parts.config.tuning.examples
