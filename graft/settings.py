@@ -192,6 +192,9 @@ class EvaluationSection:
     """Questions answered together; latency is measured apart, one question at a time."""
     latency_questions: int = 75
     """How many questions are timed one at a time, warm; a 95th percentile has an interval from 72 on."""
+    repeats: int = 3
+    """How often 30 of the questions are answered in all, to tell what a second run would change; only by endpoints and at a
+    temperature above 0. 1 is once."""
     draws: int = 10_000
     """Bootstrap draws."""
 

@@ -69,6 +69,8 @@ def test_an_endpoint_and_recorded_answers_stand_in_one_table_with_the_variants(
     assert found["them"]["latency_p50"].mean == pytest.approx(0.6)
     assert found["api"]["latency_p50"].mean is not None
     assert found["api"]["cost"].mean is not None
+    assert found["api"]["ttft_p50"].mean <= found["api"]["latency_p50"].mean
+    assert "ttft_p50" not in found["them"]
     assert "them: them.jsonl lacks 1 of 4 questions (q3): they count as wrong." in decided.comparison.warnings
     assert (
         "them: them.jsonl holds 1 answers to ids that are no questions (q9): ignored."

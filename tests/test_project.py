@@ -107,7 +107,7 @@ def test_the_same_seed_and_data_give_the_same_figures(small: Path, tmp_path: Pat
     first, second = (to_dict(Project(root).compare().comparison) for root in (small, twin))
     for found in (first, second):
         for metrics in found["variants"].values():
-            for name in [name for name in metrics if name.startswith(("latency", "cost"))]:
+            for name in [name for name in metrics if name.startswith(("latency", "ttft", "cost"))]:
                 del metrics[name]
         found["contrasts"] = [
             row for row in found["contrasts"] if not row["metric"].endswith(("latency", "cost"))

@@ -1,4 +1,5 @@
-"""What stands behind automatic figures, in words for reports and scripts: human labels, and a judge's own record.
+"""What stands behind automatic figures, in words for reports and scripts: human labels, a judge's own record, and
+what asking again changed.
 
 Frozen values only; `debias` makes the figures of labels, the verbs those of a judge.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from graft.decision.repeats import Repeated
 from graft.types import Estimate, Usage
 
 
@@ -87,3 +89,4 @@ class Trust:
 
     judge: JudgeRecord | None = None
     labels: Labelled | None = None
+    repeated: tuple[Repeated, ...] = ()

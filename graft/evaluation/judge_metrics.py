@@ -14,6 +14,8 @@ from graft.evaluation.groundedness import claims
 from graft.evaluation.judge_rows import CORRECTNESS, IN_CONTEXT, IN_EVIDENCE, OTHER, PREFERENCE, PREFERRED
 from graft.types import Value
 
+JUDGED = "judged_truthfulness"
+"""The one metric of a judge that may decide, where a project declares it."""
 NOT_JUDGED = Value(None, "the judge was not asked about this row")
 FAILED = Value(None, "the row failed")
 
@@ -114,7 +116,7 @@ _MISLED = (
 )
 CARDS = (
     MetricCard(
-        "judged_truthfulness", "+1 right, 0 declined, −1 wrong by the judge's majority; mean", "higher", "−1–1", "B",
+        JUDGED, "+1 right, 0 declined, −1 wrong by the judge's majority; mean", "higher", "−1–1", "B",
         "Truthfulness by a judge's verdicts in place of the offline rules. A failed row is −1, a split or unreadable verdict null.",
         judged_truthfulness, _MISLED, ("answers", *_JUDGE),
     ),

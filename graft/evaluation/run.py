@@ -111,7 +111,7 @@ def time_answers(
     Questions that fail are left out: their time is that of the failure. Who can stream is asked to, as a server would,
     unless the untimed call shows that it cannot here.
     """
-    chosen = _spread(questions, n)
+    chosen = spread(questions, n)
     n = len(chosen)
     samples: list[Mapping[str, float]] = []
     streamed = bool(chosen) and _timed(answerer, chosen[0], streamed=True) is not None
@@ -152,7 +152,7 @@ def _timed(answerer: Answerer, question: Question, *, streamed: bool) -> Mapping
 def reported_latencies(rows: Sequence[Row], n: int = 30) -> Latencies:
     """Return the seconds that recorded rows report of themselves, of the `n` questions that `time_answers` would time:
     for answers that nobody can ask again. Rows that report none are left out."""
-    answers = [row.answer for row in _spread(rows, n) if row.answer is not None]
+    answers = [row.answer for row in spread(rows, n) if row.answer is not None]
     return Latencies(
         tuple({"total": answer.timings["total"]} for answer in answers if "total" in answer.timings)
     )
@@ -164,7 +164,7 @@ def read_latencies(folder: Path) -> Latencies:
     return Latencies(tuple(manifest.get("latency", ())))
 
 
-def _spread(items: Sequence[T], n: int) -> list[T]:
+def spread(items: Sequence[T], n: int) -> list[T]:
     """Return `n` of the items, or all when there are fewer, spread evenly."""
     n = min(n, len(items))
     return [items[at * len(items) // n] for at in range(n)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from graft.decision.repeats import Repeated
 from graft.decision.trust import Agreement, Debiased, JudgeRecord, Labelled, Trust
 from graft.evaluation.metrics import METRICS
 from graft.reporting import cells, shown
@@ -41,7 +42,20 @@ def lines(trust: Trust) -> list[str]:
         found += labels_text(trust.labels).split("\n")
     if trust.judge is not None:
         found += ["", *_judge_lines(trust.judge)] if found else _judge_lines(trust.judge)
-    return found
+    again = [again_line(one) for one in trust.repeated]
+    return [*found, *([""] if found and again else []), *again]
+
+
+def again_line(one: Repeated) -> str:
+    """Return what asking again changed, in a sentence."""
+    name = shown.long(one.metric).lower()
+    told = f"{one.variant} answered {one.questions} questions {one.runs} times: {one.changed} did not score the same each time"
+    moved = shown.difference(one.metric, one.sd).removeprefix("+")
+    unit = " points" if shown.points(one.metric) == "points" else ""
+    return (
+        f"{told}. From run to run its {name} over all {one.total} questions varies by {moved}{unit} (one standard deviation); "
+        "the intervals hold that already."
+    )
 
 
 def labels_text(labels: Labelled) -> str:
@@ -138,6 +152,7 @@ def to_html(trust: Trust, primary: str) -> str:
         told = _judge_lines(trust.judge)
         items = "".join(f"<li>{escape(line.strip())}</li>" for line in told[1:])
         parts.append(f"<p>{escape(told[0])}</p><ul>{items}</ul>")
+    parts += [f"<p>{escape(again_line(one))}</p>" for one in trust.repeated]
     return "".join(parts)
 
 

@@ -19,6 +19,7 @@ from graft.decision.ratios import ratios
 from graft.decision.recommend import Limits, recommend
 from graft.decision.trust import Trust
 from graft.errors import DataError, LeakError, NotBuilt
+from graft.evaluation.judge_metrics import JUDGED
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, finding_lines, fingerprint
 from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
@@ -37,14 +38,13 @@ from graft.verbs.comparing.development import measured_questions
 from graft.verbs.comparing.fitness import beaten, mute, unsure
 from graft.verbs.comparing.judging import judging
 from graft.verbs.comparing.likelihoods import likelihoods
+from graft.verbs.comparing.repeats import repetitions
 from graft.verbs.comparing.seen import by_people, strata
 from graft.verbs.comparing.stored import FILE, ROWS, Last, last, point_to
 from graft.verbs.labelling.rates import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
 
-JUDGED = "judged_truthfulness"
-"""The one metric of a judge that may decide, where [evaluation] primary declares it."""
 INDEXED_QUESTIONS, INDEXED_SHARE = 5, 0.1
 """How many questions, and which share of all, must stand in one document for it to be taken for the question set."""
 
@@ -162,6 +162,9 @@ def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
     with competitors(parts, questions) as entered:
         measured = _asked(parts, questions, entered, progress, again=ask)
         likely = likelihoods(parts, questions, entered.answerers, measured.rows, ask=ask, progress=progress)
+        again, untold = repetitions(
+            parts, questions, entered, measured.rows, ask=ask, progress=progress,
+        )  # fmt: skip
     judged = judging(parts, questions, measured.rows, ask=ask, progress=progress)
     scores = {
         name: score(
@@ -172,8 +175,8 @@ def _measure(parts: Parts, progress: Progress, *, ask: bool) -> Measured:
         for name, rows in measured.rows.items()
     }  # fmt: skip
     noted = remarks(questions, measured.rows, max_tokens=parts.config.generation.max_tokens)
-    told = (*noted, *warnings, *measured.warnings, *judged.warnings)
-    return replace(measured, scores=scores, warnings=told, trust=Trust(judge=judged.record))
+    told = (*noted, *warnings, *measured.warnings, *judged.warnings, *untold)
+    return replace(measured, scores=scores, warnings=told, trust=Trust(judge=judged.record, repeated=again))
 
 
 def _asked(

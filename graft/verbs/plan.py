@@ -14,7 +14,7 @@ import numpy as np
 from graft.decision import sizing
 from graft.decision.sizing import Need
 from graft.errors import ConfigError
-from graft.evaluation.run import MANIFEST
+from graft.evaluation.run import MANIFEST, spread
 from graft.generation.variant import Variant
 from graft.protocols import Answerer
 from graft.records import to_dict
@@ -22,6 +22,7 @@ from graft.types import Question, Usage
 from graft.verbs.compare import held_out
 from graft.verbs.comparing.competitors import competitors, run_key
 from graft.verbs.comparing.judging import judge_plan
+from graft.verbs.comparing.repeats import ASKED, asked_again
 from graft.verbs.comparing.stored import last, read_comparison, read_scores
 from graft.wiring.parts import Parts
 from graft.workspace import read_json
@@ -56,14 +57,25 @@ def _left(parts: Parts, questions: Sequence[Question]) -> dict[str, dict[str, An
         for name, answerer in entered.answerers.items():
             folder = parts.workspace.run(run_key(answerer, questions))
             todo = () if read_json(folder / MANIFEST) is not None else questions
+            asked = _asked(parts, name, answerer, todo, entered.shown)
             if name in entered.recorded:
                 estimate = _FREE
             else:
                 estimate = (
-                    _probed(answerer, todo) if parts.is_local(name) else _bounded(parts, answerer, todo)
+                    _probed(answerer, asked) if parts.is_local(name) else _bounded(parts, answerer, asked)
                 )
             left[name] = {"questions": len(todo), **estimate}
     return left
+
+
+def _asked(
+    parts: Parts, name: str, answerer: Answerer, questions: Sequence[Question], shown: Sequence[str]
+) -> list[Question]:
+    """Return what a run puts to a variant: each question, those that are timed one at a time (the first twice), and those
+    that are asked again."""
+    timed = spread(questions, parts.config.evaluation.latency_questions)
+    again = 0 if name in shown else asked_again(parts, name, answerer, questions)
+    return [*questions, *timed[:1], *timed, *(spread(questions, ASKED) * again)[:again]]
 
 
 def _probed(answerer: Answerer, questions: Sequence[Question]) -> dict[str, Any]:
