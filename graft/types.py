@@ -180,10 +180,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A metric on one row: a number, or null with its reason. A null never becomes 0 or 1."""
+    """A metric on one row: a number, or null with its reason. A null never becomes 0 or 1. `of` is how many parts (claims,
+    citations) the number is a share of, where rows are also pooled by them."""
 
     value: float | None
     null_reason: str = ""
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -433,7 +433,10 @@ def entails(sentence, texts):
     ],
 )
 def test_citations_as_in_alce(sentences, passages, dropped, expected):
-    assert dataclasses.astuple(citation_scores(sentences, passages, entails, dropped)) == expected
+    scores = citation_scores(sentences, passages, entails, dropped)
+    assert (scores.recall, scores.precision, scores.coverage) == expected
+    assert scores.sentences == len(sentences)
+    assert (scores.citations == 0) == (scores.precision is None)
 
 
 def test_citation_metrics_of_a_row():

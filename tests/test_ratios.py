@@ -37,6 +37,16 @@ def test_what_a_right_answer_costs() -> None:
     assert figures(correct=column(1.0)) == {}
 
 
+def test_a_long_answer_weighs_as_much_as_it_says_where_rows_are_pooled() -> None:
+    """One of one citation right, and one of four: 62 % of an answer's on average, two of five of all."""
+    cited = [Value(1.0, of=1), Value(0.25, of=4), Value(None, "the answer cites nothing")]
+    found = ratios({"rag": {"citation_precision": cited}}, ["a", "b", "c"], draws=500, seed=0)["rag"]
+    pooled = found["citation_precision_micro"]
+    assert (pooled.mean, pooled.n_scored, pooled.n_total) == (pytest.approx(2 / 5), 2, 3)
+    assert shown.long("citation_precision_micro") == "Citation precision, all rows pooled"
+    assert shown.number("citation_precision_micro", 0.4) == "40%"
+
+
 def test_a_ratio_is_written_as_what_it_is() -> None:
     assert shown.number("cost_per_correct", 0.0004) == "$0.40"
     assert shown.number("abstain_f1", 0.667) == "67%"

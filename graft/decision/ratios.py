@@ -1,7 +1,8 @@
 """Figures that are no mean over questions: ratios of two sums, with the interval of the ratio.
 
-What a right answer costs (all that was paid for answers to questions that have one, over the right ones), and the F1 of
-declining (2 TP / (2 TP + FP + FN), a declined unanswerable question being a true positive).
+What a right answer costs (all that was paid for answers to questions that have one, over the right ones), the F1 of
+declining (2 TP / (2 TP + FP + FN), a declined unanswerable question being a true positive), and the micro average of what is
+a share of an answer's parts: of all citations, of all claims, so that a long answer weighs as much as it says.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from graft.decision.resampling import Floats
 from graft.types import Estimate, Value
 
 COST_PER_CORRECT, ABSTAIN_F1 = "cost_per_correct", "abstain_f1"
+MICRO = "_micro"
+"""Behind the name of a metric: pooled over the parts of all rows."""
 
 
 def ratios(
@@ -47,4 +50,8 @@ def _sums(metrics: Mapping[str, Sequence[Value]]) -> dict[str, tuple[Floats, Flo
             # 2 TP above; 2 TP + FN = 1 + caught of an unanswerable question, FP = refused of another one below.
             above = np.where(np.isnan(caught), np.where(np.isnan(refused), np.nan, 0.0), 2 * caught)
             found[ABSTAIN_F1] = above, np.where(np.isnan(caught), refused, 1 + caught)
+    for metric, values in metrics.items():
+        if any(value.of for value in values):
+            parts = np.array([np.nan if value.of is None else value.of for value in values], dtype=np.float64)
+            found[metric + MICRO] = column(values) * parts, parts
     return found

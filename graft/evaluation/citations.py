@@ -16,11 +16,13 @@ Entails = Callable[[str, Sequence[str]], bool]
 
 @dataclass(frozen=True, slots=True)
 class CitationScores:
-    """Shares in 0–1; `precision` is None when nothing is cited."""
+    """Shares in 0–1, of so many `sentences` and `citations`; `precision` is None when nothing is cited."""
 
     recall: float
     precision: float | None
     coverage: float
+    sentences: int
+    citations: int
 
 
 def citation_scores(
@@ -46,7 +48,11 @@ def citation_scores(
         right += sum(_needed(sentence, texts, at, entails) for at in range(len(texts)))
     given += dropped
     return CitationScores(
-        entailed / len(sentences), right / given if given else None, covered / len(sentences)
+        entailed / len(sentences),
+        right / given if given else None,
+        covered / len(sentences),
+        len(sentences),
+        given,
     )
 
 

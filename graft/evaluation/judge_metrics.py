@@ -63,7 +63,7 @@ def judged_truthfulness(case: Case) -> Value:
 
 
 def _grounded(
-    aspect: str, missing: Callable[[Case], str], share: Callable[[tuple[str, ...]], float]
+    aspect: str, missing: Callable[[Case], str], share: Callable[[tuple[str, ...]], Value]
 ) -> Callable[[Case], Value]:
     """Return the metric that makes a number of the verdicts on an answer's claims."""
 
@@ -79,7 +79,7 @@ def _grounded(
         if reason:
             return Value(None, reason)
         labels = _labels(case, aspect)
-        return labels if isinstance(labels, Value) else Value(share(labels))
+        return labels if isinstance(labels, Value) else share(labels)
 
     return metric
 
@@ -93,13 +93,17 @@ def _no_evidence(case: Case) -> str:
     return "" if case.evidence else "the question has no gold evidence at hand"
 
 
-def _supported(labels: tuple[str, ...]) -> float:
-    return sum(label == rubrics.SUPPORTED for label in labels) / len(labels)
+def _supported(labels: tuple[str, ...]) -> Value:
+    return Value(sum(label == rubrics.SUPPORTED for label in labels) / len(labels), of=len(labels))
+
+
+def _unsupported(labels: tuple[str, ...]) -> Value:
+    return Value(float(any(label != rubrics.SUPPORTED for label in labels)))
 
 
 judged_ctx_grounded = _grounded(IN_CONTEXT, _no_passages, _supported)
 judged_evid_grounded = _grounded(IN_EVIDENCE, _no_evidence, _supported)
-judged_hallucination = _grounded(IN_CONTEXT, _no_passages, lambda labels: float(_supported(labels) < 1))
+judged_hallucination = _grounded(IN_CONTEXT, _no_passages, _unsupported)
 
 
 def judged_preference(case: Case) -> Value:

@@ -38,7 +38,8 @@ def _supported(case: Case, evidence: Sequence[str]) -> Value:
     made = claims(answer.text, case.question.text)
     if not made:
         return NO_CLAIMS
-    return Value(sum(support(claim, evidence, case.weights) >= SUPPORTED for claim in made) / len(made))
+    held = sum(support(claim, evidence, case.weights) >= SUPPORTED for claim in made)
+    return Value(held / len(made), of=len(made))
 
 
 @once
@@ -86,7 +87,7 @@ def _citation_scores(case: Case) -> CitationScores | Value:
 def citation_recall(case: Case) -> Value:
     """Return the share of sentences that their cited passages support."""
     scores = _citation_scores(case)
-    return scores if isinstance(scores, Value) else Value(scores.recall)
+    return scores if isinstance(scores, Value) else Value(scores.recall, of=scores.sentences)
 
 
 def citation_precision(case: Case) -> Value:
@@ -94,7 +95,9 @@ def citation_precision(case: Case) -> Value:
     scores = _citation_scores(case)
     if isinstance(scores, Value):
         return scores
-    return Value(None, "the answer cites nothing") if scores.precision is None else Value(scores.precision)
+    if scores.precision is None:
+        return Value(None, "the answer cites nothing")
+    return Value(scores.precision, of=scores.citations)
 
 
 def citation_coverage(case: Case) -> Value:
@@ -114,7 +117,8 @@ def citation_correct(case: Case) -> Value:
     total = len(passages) + answer.dropped_citations
     if not total:
         return Value(None, "the answer cites nothing")
-    return Value(sum(any(covers(item, gold) for gold in case.question.evidence) for item in passages) / total)
+    right = sum(any(covers(item, gold) for gold in case.question.evidence) for item in passages)
+    return Value(right / total, of=total)
 
 
 _LEXICAL = (

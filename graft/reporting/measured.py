@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from graft.decision.ratios import MICRO
 from graft.evaluation.metrics import METRICS
 from graft.reporting import cells, shown
 from graft.reporting.data import OUTCOMES
@@ -82,7 +83,8 @@ def all_metrics(comparison: Comparison) -> str:
     body = []
     for metric in metrics:
         found = [comparison.variants[name].get(metric) for name in names]
-        grade = METRICS[metric].grade if metric in METRICS else _GRADES.get(metric.partition("_")[0], "")
+        card = METRICS.get(metric.removesuffix(MICRO))
+        grade = card.grade if card else _GRADES.get(metric.partition("_")[0], "")
         drawn = [
             cells.estimate(metric, item)
             + (

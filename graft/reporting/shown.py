@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graft.decision.ratios import ABSTAIN_F1, COST_PER_CORRECT
+from graft.decision.ratios import ABSTAIN_F1, COST_PER_CORRECT, MICRO
 from graft.evaluation.metrics import METRICS
 from graft.settings import DIAGNOSTICS
 from graft.types import Comparison, Estimate, Recommendation
@@ -73,7 +73,7 @@ def scale(metric: str) -> Scale:
         return Scale(0.0, None, 1.0, "{:.2f} s", "lower")
     if metric in _MONEY:
         return Scale(0.0, None, 1000.0, "${:,.2f}", "lower")
-    card = METRICS.get(metric)
+    card = METRICS.get(metric.removesuffix(MICRO))
     better = card.direction if card else "higher" if metric == ABSTAIN_F1 else ""
     if metric == ABSTAIN_F1 or (card and card.unit in {"share", "0–1"}):
         return Scale(0.0, 1.0, 100.0, "{:.0f}%", better)
@@ -155,7 +155,9 @@ def short(metric: str) -> str:
 
 def long(metric: str) -> str:
     """Return the name of a metric in plain words."""
-    return _LONG.get(metric, metric)
+    name = metric.removesuffix(MICRO)
+    pooled = "" if name == metric else ", all rows pooled"
+    return _LONG.get(name, name) + pooled
 
 
 def overview(comparison: Comparison) -> list[str]:
