@@ -17,7 +17,7 @@ from pathlib import Path
 from public_sets import Record, read, sample, write
 
 from graft import Project
-from graft.console import progress
+from graft.cli.console import progress
 
 PARTS = {"covid-qa": ("train", "dev"), "clapnq": ("train", "dev"), "nq-oracle": ("train", "dev"),
          "hotpotqa": ("train", "dev"), "squad2": ("train", "dev"), "nfcorpus": ("dev", "test")}  # fmt: skip

@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=200)
     arguments = parser.parse_args()
     from graft import Project
-    from graft.console import progress
+    from graft.cli.console import progress
 
     for name in arguments.sets:
         folder = arguments.out / name

@@ -31,9 +31,9 @@ def ask(
 
     project = open_project(folder)
     answer = project.ask(question, variant=variant, where=parsed(where or []))
-    from graft.console import answer_summary
+    from graft.cli.console import answer_summary
 
-    show_result(answer, answer_summary, as_json)
+    show_result(answer, as_json, answer_summary(answer))
 
 
 @app.command()

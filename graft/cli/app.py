@@ -30,7 +30,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # The order of the work, as `graft --help` lists the commands.
 ORDER = (
-    "advise", "init", "build", "sync", "index", "ask", "questions", "optimize", "compare", "label", "recommend", "gaps", "release", "rollback", "serve", "drift", "check", "status",
+    "advise", "init", "build", "sync", "index", "ask", "questions", "optimize", "calibrate", "compare", "label", "recommend", "gaps", "release", "rollback", "serve", "drift", "check", "status",
     "metrics", "doctor",
 )  # fmt: skip
 
@@ -106,13 +106,14 @@ def open_project(folder: Path) -> Project:
     return Project(folder)
 
 
-def show_result(value: Any, text: Callable[[Any], str], as_json: bool) -> None:
-    """Print a result as text, or as JSON: what its `to_json` returns where it has one."""
+def show_result(value: Any, as_json: bool, text: str | None = None) -> None:
+    """Print a result as text (its own `.text` unless another is given), or as JSON: what its `to_json` returns where it has
+    one."""
     if as_json:
         plain = [_plain_form(item) for item in value] if isinstance(value, list) else _plain_form(value)
         show_data(plain, as_json=True)
     else:
-        print(text(value))
+        print(value.text if text is None else text)
 
 
 def _plain_form(value: Any) -> Any:

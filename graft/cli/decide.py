@@ -29,7 +29,7 @@ def advise(
 
     wanted = ask if ask is not None else sys.stdin.isatty() and answers is None and not as_json
     found = Project.advise(folder, answers=answers, ask=input if wanted else None)
-    show_result(found, lambda advised: advised.text, as_json)
+    show_result(found, as_json)
 
 
 @app.command()
@@ -47,7 +47,7 @@ def recommend(
         advise(folder, None, True, as_json)
         return
     decided = open_project(folder).recommend()
-    show_result(decided, lambda found: found.trace, as_json)
+    show_result(decided, as_json, decided.trace)
 
 
 @app.command()
@@ -58,11 +58,11 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Promote a measured variant: ask and serve answer with it from now on, with this adapter and this prompt."""
-    show_result(open_project(folder).release(variant), lambda promoted: promoted.summary, as_json)
+    show_result(open_project(folder).release(variant), as_json)
 
 
 @app.command()
 @reported
 def rollback(folder: Folder = HERE, as_json: AsJson = False) -> None:
     """Bring back what was released before the current release."""
-    show_result(open_project(folder).rollback(), lambda promoted: promoted.summary, as_json)
+    show_result(open_project(folder).rollback(), as_json)

@@ -1,18 +1,76 @@
-"""The commands that make data from a project: proposals that close gaps, and synthetic questions."""
+"""The commands that look for something better: retrieval settings, thresholds, and examples that close gaps."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, Literal
 
 import typer
 
-from graft.cli.app import HERE, AsJson, Folder, app, open_project, reported, show_result
-from graft.cli.measure import questions
-from graft.errors import UnknownName
+from graft.cli.app import HERE, AsJson, DryRun, Folder, app, open_project, reported, show_data, show_result
 
-if TYPE_CHECKING:
-    from graft.verbs.generate_questions import How
+
+class Retriever(Enum):
+    """What graft optimize can fine-tune."""
+
+    EMBEDDER = "embedder"
+    RERANKER = "reranker"
+
+    @property
+    def kind(self) -> Literal["embedder", "reranker"]:
+        """The name, as Python takes it."""
+        return "embedder" if self is Retriever.EMBEDDER else "reranker"
+
+
+@app.command()
+@reported
+def optimize(
+    folder: Folder = HERE,
+    minutes: Annotated[
+        float | None, typer.Option(help="How long to search; default: [optimize] minutes.")
+    ] = None,
+    train: Annotated[
+        list[Retriever] | None,
+        typer.Option(help="Fine-tune it on the examples first, and let it compete. May be repeated."),
+    ] = None,
+    write: Annotated[bool, typer.Option(help="Write the winner into graft.toml.")] = True,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Search better [retrieval] settings on development questions; keep them if held-out questions agree."""
+    project = open_project(folder)
+    kinds = [one.kind for one in train or ()]
+    if dry_run:
+        show_data(project.plan_optimize(minutes=minutes, train=kinds), as_json)
+        return
+    from graft.cli.console import progress
+
+    with progress() as report:
+        found = project.optimize(minutes=minutes, train=kinds, write=write, progress=report)
+    show_result(found, as_json)
+
+
+@app.command()
+@reported
+def calibrate(
+    folder: Folder = HERE,
+    variant: Annotated[
+        str | None, typer.Option(help="Instead: from which confidence on this variant should answer.")
+    ] = None,
+    target: Annotated[float, typer.Option(help="The share of answerable questions to keep.")] = 0.95,
+    as_json: AsJson = False,
+) -> None:
+    """Find when to decline (the least cosine, or confidence) on development questions; judge it on the held-out ones."""
+    project = open_project(folder)
+    if variant is None:
+        show_result(project.calibrate(target), as_json)
+        return
+    from graft.cli.console import progress
+
+    with progress() as report:
+        selected = project.calibrate_confidence(variant, progress=report)
+    show_result(selected, as_json)
 
 
 @app.command()
@@ -45,48 +103,13 @@ def gaps(
     as_json: AsJson = False,
 ) -> None:
     """Find why a variant fails, propose examples and documents for review, and apply what was reviewed if it helps."""
-    from graft.console import progress
+    from graft.cli.console import progress
 
     project = open_project(folder)
     with progress() as report:
         if apply is not None:
             turn = project.apply_gaps(apply, metric=metric, progress=report)
-            show_result(turn, lambda done: done.text, as_json)
+            show_result(turn, as_json)
         else:
             found = project.gaps(variant=variant, burn=burn, out=out, force=force, progress=report)
-            show_result(found, lambda done: done.text, as_json)
-
-
-@questions.command("generate")
-@reported
-def generate_questions(
-    folder: Folder = HERE,
-    to: Annotated[
-        Path | None,
-        typer.Option(help="The file to write; default: questions-synthetic.jsonl in the project."),
-    ] = None,
-    count: Annotated[int, typer.Option(help="About how many.")] = 100,
-    unanswerable: Annotated[float, typer.Option(help="Share that the documents do not answer.")] = 0.2,
-    multi_document: Annotated[
-        float, typer.Option("--multi-document", help="Share that needs two documents (written ones only).")
-    ] = 0.1,
-    how: Annotated[
-        str,
-        typer.Option(
-            help="written (by the configured generator), cloze (by rule), auto: cloze where written fail."
-        ),
-    ] = "auto",
-    force: Annotated[bool, typer.Option(help="Overwrite the file.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make synthetic questions from the indexed documents, filtered and flagged, for a project without enough of its own."""
-    from graft.console import progress
-
-    if how not in (known := ("auto", "written", "cloze")):
-        raise UnknownName("way to make questions", how, known)
-    with progress() as report:
-        made = open_project(folder).generate_questions(
-            to=to, count=count, unanswerable=unanswerable, multi_document=multi_document, how=cast("How", how),
-            force=force, progress=report,
-        )  # fmt: skip
-    show_result(made, lambda found: found.text, as_json)
+            show_result(found, as_json)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from graft.cli.app import HERE, AsJson, Folder, InProject, app, open_project, reported, show_data, show_result
+from graft.cli.app import HERE, AsJson, Folder, InProject, app, open_project, reported, show_result
 
 group = typer.Typer(
     no_args_is_help=True,
@@ -33,24 +33,24 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Bring the index up to date with the documents; nothing is trained."""
-    from graft.console import progress
+    from graft.cli.console import progress
 
     project = open_project(folder)
     if not watch:
         with progress() as report:
             synced = project.sync(progress=report)
-        show_result(synced, lambda done: done.text, as_json)
+        show_result(synced, as_json)
         return
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # each line when it happens, into a pipe or a log, too
     with progress() as report:
         done = project.watch(progress=report, poll=poll)
         first = next(done)
-    show_result(first, lambda synced: synced.text, as_json)
+    show_result(first, as_json)
     try:
         for synced in done:
             at = time.strftime("%H:%M:%S")
-            show_result(synced, lambda one, at=at: f"{at}  {one.text}", as_json)  # type: ignore[misc]
+            show_result(synced, as_json, f"{at}  {synced.text}")
     except KeyboardInterrupt:
         print("Stopped. Everything up to here is indexed.")
 
@@ -60,10 +60,8 @@ def sync(
 def list_versions(folder: InProject = HERE, as_json: AsJson = False) -> None:
     """Show the versions, what made them, and how far they are behind the documents. * is in service."""
     found = open_project(folder).indexes.list()
-    if as_json:
-        show_data(found, as_json)
-    else:
-        print("\n".join(version.line for version in found) or "No index yet: run graft build.")
+    lines = "\n".join(version.line for version in found)
+    show_result(found, as_json, lines or "No index yet: run graft build.")
 
 
 @group.command()
@@ -78,11 +76,11 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build a version beside the one in service, or bring it up to date."""
-    from graft.console import progress
+    from graft.cli.console import progress
 
     with progress() as report:
         indexed = open_project(folder).indexes.build(name, changes or (), progress=report)
-    show_result(indexed, lambda done: done.text, as_json)
+    show_result(indexed, as_json)
 
 
 @group.command()
@@ -96,33 +94,33 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Show what each version finds of the questions' gold evidence; no model is asked."""
-    from graft.console import progress
+    from graft.cli.console import progress
 
     with progress() as report:
         scores = open_project(folder).indexes.measure(names or (), held_out=held_out, progress=report)
-    show_result(scores, lambda found: found.text, as_json)
+    show_result(scores, as_json)
 
 
 @group.command()
 @reported
 def promote(name: Name, folder: InProject = HERE, as_is: AsIs = False, as_json: AsJson = False) -> None:
     """Put a version into service: the next query of every process uses it."""
-    from graft.console import progress
+    from graft.cli.console import progress
 
     with progress() as report:
         switched = open_project(folder).indexes.promote(name, as_is=as_is, progress=report)
-    show_result(switched, lambda done: done.text, as_json)
+    show_result(switched, as_json)
 
 
 @group.command()
 @reported
 def rollback(folder: InProject = HERE, as_is: AsIs = False, as_json: AsJson = False) -> None:
     """Bring back the version that was in service before."""
-    from graft.console import progress
+    from graft.cli.console import progress
 
     with progress() as report:
         switched = open_project(folder).indexes.rollback(as_is=as_is, progress=report)
-    show_result(switched, lambda done: done.text, as_json)
+    show_result(switched, as_json)
 
 
 @group.command()
@@ -136,4 +134,4 @@ def drop(name: Name, folder: InProject = HERE) -> None:
 @reported
 def trim(folder: InProject = HERE, as_json: AsJson = False) -> None:
     """Drop from the caches what no version of the index and no file holds."""
-    show_result(open_project(folder).indexes.trim(), lambda done: done.text, as_json)
+    show_result(open_project(folder).indexes.trim(), as_json)

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from graft.cli import answer, decide, improve, index, make, measure
+from graft.cli import answer, decide, improve, index, make, measure, questions
 from graft.cli.app import app
 
-__all__ = ["answer", "app", "decide", "improve", "index", "main", "make", "measure"]
+__all__ = ["answer", "app", "decide", "improve", "index", "main", "make", "measure", "questions"]
 
 
 @app.callback(invoke_without_command=True)

@@ -19,7 +19,7 @@ def init(
     """Look at a folder of files and write a commented graft.toml that works on it."""
     from graft.project import Project
 
-    show_result(Project.init(folder, force=force), lambda written: written.summary, as_json)
+    show_result(Project.init(folder, force=force), as_json)
 
 
 @app.command()
@@ -37,11 +37,11 @@ def build(
     if dry_run:
         show_data(project.plan_build(), as_json)
         return
-    from graft.console import build_summary, progress
+    from graft.cli.console import progress
 
     with progress() as report:
         built = project.build(progress=report, retrain=retrain)
-    show_result(built, build_summary, as_json)
+    show_result(built, as_json)
 
 
 @app.command()
@@ -58,6 +58,6 @@ def doctor(folder: Folder = HERE, as_json: AsJson = False) -> None:
     from graft.verbs.doctor import doctor as examine
 
     findings = examine(folder)
-    show_result(findings, lambda found: "\n".join(finding.line for finding in found), as_json)
+    show_result(findings, as_json, "\n".join(finding.line for finding in findings))
     if any(finding.level == "wrong" for finding in findings):
         raise typer.Exit(1)

@@ -18,7 +18,7 @@ from graft.generation import prompts
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.retrieval.context import widened
-from graft.retrieval.documents import Loaded
+from graft.retrieval.documents import Loaded, Problem
 from graft.retrieval.index import IndexReport
 from graft.stages import StageReport, Stages
 from graft.tuning.adapters import AdapterManifest
@@ -42,11 +42,36 @@ class BuildReport:
     """What `build` did. `problems` are files that could not be read; `notes` what the user should know."""
 
     index: IndexReport
-    problems: tuple[Any, ...] = ()
+    problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     adapters: Mapping[str, AdapterManifest] = field(default_factory=dict)
     stages: Mapping[str, StageReport] = field(default_factory=dict)
     forgotten: Mapping[str, Forgetting] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The same in a few lines."""
+        index = self.index
+        changes = ", ".join(
+            f"{getattr(index, what)} {what}" for what in ("added", "changed", "deleted", "unchanged")
+        )
+        lines = [
+            f"Indexed {index.documents} documents, {index.chunks} chunks: {changes}; {index.embedded} chunks embedded."
+        ]
+        lines += [
+            f"  could not read {problem.path}: {problem.reason} {problem.hint}".rstrip()
+            for problem in self.problems
+        ]
+        lines += self.notes
+        for name, manifest in self.adapters.items():
+            lines.append(f"Trained {name}: {manifest.summary}")
+            if name in self.forgotten:
+                lines.append(f"  kept: {self.forgotten[name].summary}")
+        lines += [
+            f"  {name:<14} {stage.seconds:7.1f} s   peak {stage.peak_mb:6.0f} MB"
+            for name, stage in self.stages.items()
+        ]
+        return "\n".join(lines)
 
 
 def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildReport:

@@ -51,7 +51,7 @@ class Outcome:
     found: Found
 
     @property
-    def summary(self) -> str:
+    def text(self) -> str:
         """What was found and what to do next."""
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in self.found.suffixes.most_common())
         missing = [name for name in ("examples", "questions") if getattr(self.found, name) is None]

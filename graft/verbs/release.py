@@ -54,7 +54,7 @@ class Release:
     restores: int | None = None
 
     @property
-    def summary(self) -> str:
+    def text(self) -> str:
         """One line for people."""
         back = f", which restores release {self.restores}" if self.restores else ""
         return f"Release {self.number}{back}: {self.variant} ({self.verdict}, comparison {self.comparison})"

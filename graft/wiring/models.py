@@ -43,7 +43,7 @@ class ModelParts:
             choice = self._generation.model
             options = {**choice.options, **({"adapter": key} if adapter else {})}
             self._generators[key] = plugins.build(
-                "generator", choice.name, self._located(options), where="[generation.model]"
+                "generator", choice.name, located(options, self._root), where="[generation.model]"
             )
         return self._generators[key]
 
@@ -56,7 +56,7 @@ class ModelParts:
     def trainer(self) -> Trainer:
         """What trains adapters for the configured model."""
         model = self._generation.model.options.get("model", "nano")
-        options = self._located({"model": model, **self._trainer.options})
+        options = located({"model": model, **self._trainer.options}, self._root)
         return plugins.build("trainer", self._trainer.name, options, where="[tuning.trainer]")  # type: ignore[no-any-return]
 
     @property
@@ -87,9 +87,12 @@ class ModelParts:
         """Tokens of a text for the configured generator."""
         return self.generator().count_tokens([Message("user", text)])
 
-    def _located(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Resolve a model path that is relative to the project folder."""
-        model = options.get("model")
-        if isinstance(model, str) and (self._root / model).is_dir():
-            return {**options, "model": str(self._root / model)}
-        return dict(options)
+
+def located(options: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Return a backend's options with the folder of its model, where that is given relative to the project's, made whole."""
+    return {
+        key: str(root / value)
+        if key in {"path", "model"} and isinstance(value, str) and value and (root / value).is_dir()
+        else value
+        for key, value in options.items()
+    }

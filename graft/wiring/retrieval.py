@@ -22,6 +22,7 @@ from graft.retrieval.search import Searcher, SearchResult
 from graft.settings import Backend, Mode, RetrievalSection
 from graft.types import Chunk, Context, Hit, content_hash
 from graft.wiring import ranking
+from graft.wiring.models import located
 from graft.wiring.versions import UNBUILT, Versions
 from graft.workspace import Workspace
 
@@ -149,17 +150,8 @@ class RetrievalParts:
         return content_hash(self.index.fingerprint, repr(settings), reranker)
 
     def _backend(self, kind: str, choice: Backend) -> Any:
-        return plugins.build(kind, choice.name, self._located(choice.options), where=f"[retrieval.{kind}]")
-
-    def _located(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Resolve a model's folder that is relative to the project's."""
-        root = self._workspace.root.parent
-        return {
-            key: str(root / value)
-            if key in {"path", "model"} and isinstance(value, str) and value and (root / value).is_dir()
-            else value
-            for key, value in options.items()
-        }
+        options = located(choice.options, self._workspace.root.parent)
+        return plugins.build(kind, choice.name, options, where=f"[retrieval.{kind}]")
 
 
 def narrowed(own: Mapping[str, Any], asked: Filter | None) -> Filter | None:

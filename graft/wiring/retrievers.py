@@ -22,6 +22,7 @@ from graft.protocols import Progress, RankingRow, RetrieverTrainer
 from graft.tuning.pairs import mine
 from graft.tuning.support import best_passage
 from graft.types import Chunk, Example, Passage, content_hash
+from graft.wiring.models import located
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
 
@@ -58,8 +59,7 @@ def tune(parts: Parts, kind: Kind, examples: Sequence[Example], progress: Progre
         if section.embedder.name != "minilm" or section.embedder.options.get("model"):
             raise ConfigError(f"The embedder {section.embedder.name!r} is not fine-tuned here.",
                               'Only minilm is, installed or from a folder: embedder = { name = "minilm" }.')  # fmt: skip
-        given = str(section.embedder.options.get("path", ""))
-        start = str(parts.root / given) if given and (parts.root / given).is_dir() else given
+        start = str(located(section.embedder.options, parts.root).get("path", ""))
     rows = list(_rows(parts, kind, examples))
     if len(rows) < FEWEST:
         hint = 'Add examples with "documents" whose output a passage supports, or tune without --train.'

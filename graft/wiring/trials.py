@@ -80,7 +80,7 @@ class Trials:
     @property
     def folder(self) -> Path:
         """Where the other indexes lie."""
-        return self._parts.workspace.root / "optimize" / "index"
+        return self._parts.workspace.optimize / "index"
 
     def measure(self, setting: Setting, questions: Sequence[Question]) -> Measured:
         """Return nDCG@10 of the gold evidence among the passages shown, its recall, and the tokens shown."""

@@ -1,4 +1,4 @@
-"""What the command line shows: progress with stage, rate and ETA, and short summaries of results. Nothing else prints."""
+"""What the command line shows besides results' own text: progress with stage, rate and ETA, an answer, the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from graft.evaluation.cards import GRADES, MetricCard
 from graft.protocols import Progress
 from graft.types import Answer
-from graft.verbs.build import BuildReport
 
 
 @contextlib.contextmanager
@@ -60,31 +59,6 @@ def _lines(every: float = 30.0) -> Progress:
             print(f"{stage}: {done}/{total}" if total else f"{stage}: {done}", file=sys.stderr, flush=True)
 
     return tell
-
-
-def build_summary(built: BuildReport) -> str:
-    """Return what a build did, in a few lines."""
-    index = built.index
-    changes = ", ".join(
-        f"{getattr(index, what)} {what}" for what in ("added", "changed", "deleted", "unchanged")
-    )
-    lines = [
-        f"Indexed {index.documents} documents, {index.chunks} chunks: {changes}; {index.embedded} chunks embedded."
-    ]
-    lines += [
-        f"  could not read {problem.path}: {problem.reason} {problem.hint}".rstrip()
-        for problem in built.problems
-    ]
-    lines += built.notes
-    for name, manifest in built.adapters.items():
-        lines.append(f"Trained {name}: {manifest.summary}")
-        if name in built.forgotten:
-            lines.append(f"  kept: {built.forgotten[name].summary}")
-    lines += [
-        f"  {name:<14} {stage.seconds:7.1f} s   peak {stage.peak_mb:6.0f} MB"
-        for name, stage in built.stages.items()
-    ]
-    return "\n".join(lines)
 
 
 def answer_summary(answer: Answer) -> str:
