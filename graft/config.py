@@ -10,7 +10,7 @@ import dataclasses
 import re
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,7 @@ def _check(config: Config) -> None:
         if unknown:
             raise ConfigError(f"{key!r} in [retrieval] names {unknown[0]!r}, which is no list.",
                               f"Known: {', '.join(lists)}.")  # fmt: skip
+    _check_excluded(config.decision.exclude, [*VARIANTS, *config.variants])
     _check_confidence(config.generation.min_confidence)
     for where, rule in (("[retrieval]", config.retrieval.where),
                         *((f"[serve.keys.{name}]", key.where) for name, key in config.serve.keys.items())):  # fmt: skip
@@ -189,6 +190,18 @@ def _check(config: Config) -> None:
     if unclear:
         raise ConfigError(f"'boost' in [retrieval] has {unclear[0]!r}, which is not key=value.",
                           'For example: boost = { "status=current" = 0.5 }.')  # fmt: skip
+
+
+def _check_excluded(given: Mapping[str, str], competing: Sequence[str]) -> None:
+    for name, reason in given.items():
+        if name not in competing:
+            raise ConfigError(
+                f"'exclude' in [decision] names {name!r}, which does not compete.",
+                f"Known: {', '.join(competing)}.",
+            )
+        if not isinstance(reason, str) or not reason.strip():
+            raise ConfigError(f"'exclude' in [decision] gives no reason for {name!r}.",
+                              f'For example: exclude = {{ {name} = "its answers leave our machines" }}.')  # fmt: skip
 
 
 def _check_confidence(given: Mapping[str, Any]) -> None:

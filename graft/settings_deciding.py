@@ -93,6 +93,9 @@ class DecisionSection:
     """Hard limit on the share of answerable questions that a variant declines: who says nothing is never wrong."""
     floors: Mapping[str, float] = field(default_factory=dict)
     """Hard limits on quality: metric → the least mean, e.g. { citation_correct = 0.8 } where answers must cite."""
+    exclude: Mapping[str, str] = field(default_factory=dict)
+    """Variants that may not win whatever they measure, each with why (privacy, licence, freshness), e.g. { gpt = "answers
+    leave our machines" }. They stay in the table."""
     guardrails: Mapping[str, float] = field(default_factory=dict)
     """Metric → margin by which a variant may be worse than base, at most, e.g. { format = 0.01 }."""
     queries_per_month: float = 10_000

@@ -41,6 +41,7 @@ from graft.verbs.comparing.likelihoods import likelihoods
 from graft.verbs.comparing.repeats import repetitions
 from graft.verbs.comparing.seen import by_people, strata
 from graft.verbs.comparing.stored import FILE, ROWS, Last, last, point_to
+from graft.verbs.comparing.versions import selected
 from graft.verbs.labelling.rates import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import read_json, write_json
@@ -240,7 +241,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         limits=Limits(
             max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
             floors=decision.floors, guardrails=decision.guardrails,
-            excluded=mute(comparison, decision.max_declines), apart={forgetting.GUARD: forgetting.apart(forgotten)},
+            excluded={**mute(comparison, decision.max_declines), **decision.exclude}, apart={forgetting.GUARD: forgetting.apart(forgotten)},
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month, failures=found,
         outcome=JUDGED if config.evaluation.primary == JUDGED else "truthfulness",
@@ -263,6 +264,7 @@ def _decide(parts: Parts, measured: Measured) -> Decided:
         ),
     )
     beyond = beaten(questions, comparison, recommendation, parts.values)
+    beyond = (*beyond, *selected(parts, questions, comparison))
     beyond = (*beyond, *(kept.warning(name) for name, kept in forgotten.items() if kept.lost))
     labels = labelled(
         parts.root / config.evaluation.labels, questions, measured.rows, measured.scores,

@@ -83,7 +83,7 @@ def _again(
     section = parts.config.evaluation
     made: list[Sequence[Row]] = []
     for step in range(1, section.repeats):
-        other = replace(answerer, seed=answerer.seed + step)
+        other = replace(answerer, name=f"{answerer.name} again", seed=answerer.seed + step)
         folder = parts.workspace.run(run_key(other, questions))
         if not ask and read_json(folder / MANIFEST) is None:
             break
