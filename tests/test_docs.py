@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.main import get_command
 
 from graft.cli.main import app
 
@@ -40,25 +41,54 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
-def commands(page: Path) -> list[list[str]]:
-    """The `graft …` lines of a page's code blocks, as argument lists."""
-    blocks = re.findall(r"```[a-z]*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    found = [re.match(r"(?:\.venv/bin/|\$\(BIN\)/)?graft (.*)", line) for line in lines]
-    return [
-        shlex.split(match[1], comments=True) for match in found if match and not match[1].startswith("--")
+def said_to_type(page: Path) -> list[str]:
+    """What a page tells to type: the lines of its code blocks, and the commands that stand within its sentences."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"```[a-z]*\n(.*?)```", text, re.DOTALL)
+    lines = [
+        line.strip().removeprefix("$ ")
+        for block in blocks
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    return lines + [
+        " ".join(inline.split()) for inline in re.findall(r"`((?:graft|python|pytest) [^`]+)`", text)
     ]
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md"], ids=lambda page: page.name)
-def test_every_command_line_exists_with_its_options(page: Path) -> None:
-    known = commands(page)
-    assert len(known) >= 6
-    for arguments in known:
-        shown = CliRunner().invoke(app, [arguments[0], "--help"])
-        assert shown.exit_code == 0, arguments
-        for option in [argument for argument in arguments if argument.startswith("-")]:
-            assert option in shown.output, arguments
+def options_of(arguments: list[str]) -> set[str]:
+    return {one.partition("=")[0] for one in arguments if re.match(r"--?[a-z]", one)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_exists_with_its_options(page: Path) -> None:
+    lines = [re.match(r"(?:\.venv/bin/)?graft ([a-z].*)", line) for line in said_to_type(page)]
+    for arguments in [shlex.split(match[1], comments=True) for match in lines if match]:
+        known: Any = get_command(app)
+        path = list(arguments)
+        while path and path[0] in getattr(known, "commands", {}):
+            known = known.commands[path.pop(0)]
+        assert not (path and getattr(known, "commands", {})), f"graft {' '.join(arguments)}: no such command"
+        options = {name for one in known.params for name in (*one.opts, *one.secondary_opts)}
+        assert options_of(path) <= options | {"--help"}, f"graft {' '.join(arguments)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_script_exists_and_knows_its_options(page: Path) -> None:
+    for line in said_to_type(page):
+        found = re.search(
+            r"\b(?:python|pytest) (?:-m )?((?:benchmarks|recipes|scripts|tests)[\w./]*)(.*)", line
+        )
+        if found is None:
+            continue
+        path = ROOT / (found[1] if found[1].endswith(".py") else found[1].replace(".", "/"))
+        files = [path] if path.suffix else [path.with_suffix(".py"), *path.glob("*.py")]
+        source = "".join(one.read_text(encoding="utf-8") for one in files if one.is_file())
+        assert source, f"{line}: there is no {found[1]}"
+        if "pytest" not in line:
+            unknown = [
+                one for one in options_of(shlex.split(found[2], comments=True)) if f'"{one}"' not in source
+            ]
+            assert unknown == [], line
 
 
 def test_the_readme_opens_with_real_output() -> None:
