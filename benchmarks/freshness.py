@@ -1,12 +1,12 @@
 """What a change costs in a large index: one document into N chunks, step by step; what a sync without changes costs; what
-the caches take on disk. Texts are synthetic and so are the vectors (384 numbers drawn by the text): embedding is measured
+the caches take on disk; what a search takes while the files are compacted. Texts are synthetic and so are the vectors (384 numbers drawn by the text): embedding is measured
 elsewhere.
 
 python benchmarks/freshness.py                        100,000 chunks in 12,500 files, about two minutes on one core
 python benchmarks/freshness.py --chunks 20000
 
-Printed for each step: median and 95th percentile of the wall time, and the CPU time, which other processes on the
-machine do not blur.
+Printed for each step: median and 95th percentile of the wall time, and the CPU time of the process, which other processes
+on the machine do not blur; of searches during a compaction, the CPU time of the searching thread.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -120,6 +121,7 @@ def run(root: Path, files: int, changes: int) -> None:
     follower = _Follower(parts, documents, held)
     for number in range(changes):
         one_change(docs, number, draw, table, parts, follower)
+    compaction(docs, draw, table, parts, follower)
     table.show()
     sizes = {
         "documents": docs, "index": parts.workspace.index, "embedding cache": parts.workspace.embeddings,
@@ -157,6 +159,38 @@ def one_change(docs, number, draw, table, parts, follower) -> None:
     wanted = {"add": f"new/{path.name}", "edit": f"new/{path.name}", "rename": f"new/{moved.name}"}.get(kind)
     assert wanted is None or wanted in found, (kind, found)  # type: ignore[operator]
     table.time("the query after that", search)
+
+
+def compaction(docs, draw, table, parts, follower) -> None:
+    """Add documents until the files are compacted, and search meanwhile, some twenty times a second: what users of a server
+    see of it."""
+    store = parts.retrieval.store
+    store.close()  # one that the changes began
+    for number in range(100):
+        path = docs / "more" / f"c{number}.md"
+        write(path, draw)
+        list(follower.follow([path]))
+        if compacting():
+            break
+    vector = parts.retrieval.embedder.encode(["while"], query=True)[0]
+
+    def search(step: str) -> None:
+        wall, cpu = time.perf_counter(), time.thread_time()
+        store.search_dense(vector, 10)
+        store.search_text(WORDS[0], 10)
+        table.add(step, time.perf_counter() - wall, time.thread_time() - cpu)
+
+    search("next query, sees the last of the additions")
+    while compacting():
+        search("query while the files are compacted")
+        time.sleep(0.05)
+    time.sleep(0.2)
+    search("first query after it")
+
+
+def compacting() -> bool:
+    """Whether the store's files are being compacted now."""
+    return any(thread.name == "compact" for thread in threading.enumerate())
 
 
 def megabytes(path: Path) -> float:

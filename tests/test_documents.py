@@ -17,7 +17,8 @@ from graft.backends.loaders.load_pdf import PdfLoader
 from graft.backends.loaders.load_table import CsvLoader, JsonlLoader
 from graft.backends.loaders.load_text import TextLoader, decode
 from graft.errors import DataError
-from graft.retrieval.documents import load_documents, scan
+from graft.retrieval.documents import load_documents
+from graft.retrieval.files import find, scan
 from graft.testing.retrieval import LoaderConformance
 from graft.types import Document
 
@@ -357,7 +358,7 @@ def test_a_bad_file_is_one_problem_and_never_the_end(tmp_path):
         "big.txt", "binary.txt", "blank.md", "empty.md", "fake.docx", "fake.pdf",
     ]  # fmt: skip
     assert all(p.reason and p.hint for p in loaded.problems)
-    assert loaded.skipped == 1
+    assert loaded.skipped == {".png": 1}
 
 
 def test_a_crashing_loader_costs_its_file_only(tmp_path):
@@ -396,8 +397,25 @@ def test_dotfiles_links_out_and_special_files_stay_out(tmp_path):
     write(docs / ".git" / "b.md", "b")
     (docs / "link.md").symlink_to(outside)
     (docs / "dangling.md").symlink_to(tmp_path / "nowhere.md")
+    write(docs / "~$a.docx", "what Word writes beside a document that is open")
+    (docs / "round").symlink_to(docs)
+    (docs / "elsewhere").symlink_to(tmp_path)
     os.mkfifo(docs / "pipe.md")
-    assert [d.id for d in load_documents([docs]).documents] == ["a.md"]
+    loaded = load_documents([docs], base=tmp_path)
+    assert [d.id for d in loaded.documents] == ["a.md"]
+    assert {p.path: p.reason for p in loaded.problems} == {
+        "docs/dangling.md": "it is a link to nothing.",
+        "docs/elsewhere": "it is a link to a folder, and such are not entered.",
+        "docs/link.md": "it is a link that leads out of the folder.",
+    }
+    assert load_documents([docs], exclude=["link.md", "dangling.md", "elsewhere"]).problems == ()
+    assert (loaded.problems, loaded.skipped) == (scan([docs], base=tmp_path, suffixes=(".md",)).problems, {})
+    seen = [
+        find(docs / name, docs, base=tmp_path, suffixes=(".md",))
+        for name in ("dangling.md", "elsewhere", "link.md")
+    ]
+    assert seen == list(loaded.problems)
+    assert find(docs / "~$a.docx", docs, suffixes=(".docx",)) is None
 
 
 def test_missing_and_empty_roots_are_errors(tmp_path):
@@ -412,5 +430,5 @@ def test_missing_and_empty_roots_are_errors(tmp_path):
 
 def test_scan_lists_without_opening(tmp_path):
     path = write(tmp_path / "a.pdf", "not a pdf, never opened")
-    (found,) = scan([tmp_path]).files
+    (found,) = scan([tmp_path], suffixes=(".pdf",)).files
     assert (found.id, found.path, found.size, found.modified) == ("a.pdf", path, 23, path.stat().st_mtime)

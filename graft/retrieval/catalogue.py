@@ -16,7 +16,8 @@ from typing import Protocol, runtime_checkable
 from graft.errors import WorkspaceError
 from graft.records import from_dict
 from graft.retrieval.cache import ParseCache
-from graft.retrieval.documents import Found, Problem, taken
+from graft.retrieval.documents import taken
+from graft.retrieval.files import Found, Problem
 from graft.types import Document
 
 _BATCH = 64  # files whose text is taken from the cache together
@@ -56,10 +57,15 @@ class Corpus(Protocol):
 
 
 class Catalogue:
-    """A Corpus: what a folder held when it was looked at. `skipped` counts the files that no loader reads."""
+    """A Corpus: what a folder held when it was looked at. `skipped` counts by suffix the files that no loader
+    reads."""
 
     def __init__(
-        self, cache: ParseCache, entries: Mapping[str, Entry], refused: Sequence[Problem], skipped: int
+        self,
+        cache: ParseCache,
+        entries: Mapping[str, Entry],
+        refused: Sequence[Problem],
+        skipped: Mapping[str, int],
     ) -> None:
         self._cache = cache
         self.entries = dict(entries)

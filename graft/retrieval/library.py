@@ -21,7 +21,8 @@ from graft.protocols import Loader, Progress
 from graft.records import to_dict
 from graft.retrieval.cache import ParseCache, Parsed
 from graft.retrieval.catalogue import Catalogue, Entry, Head
-from graft.retrieval.documents import Found, Problem, find, read_files, scan, source_of
+from graft.retrieval.documents import read_files
+from graft.retrieval.files import Found, Problem, find, scan, source_of
 from graft.retrieval.reading import longest_suffix
 from graft.retrieval.workers import Limits
 from graft.stages import quiet

@@ -18,7 +18,8 @@ from graft.generation import prompts
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.retrieval.context import widened
-from graft.retrieval.documents import Loaded, Problem
+from graft.retrieval.documents import Loaded
+from graft.retrieval.files import Problem
 from graft.retrieval.index import IndexReport
 from graft.stages import StageReport, Stages
 from graft.tuning.adapters import AdapterManifest

@@ -16,7 +16,7 @@ from graft.errors import GraftError
 from graft.protocols import Progress
 from graft.retrieval.catalogue import Catalogue
 from graft.retrieval.changes import changes
-from graft.retrieval.documents import Problem
+from graft.retrieval.files import Problem
 from graft.retrieval.index import IndexReport
 from graft.retrieval.library import Library
 from graft.stages import quiet

@@ -27,6 +27,8 @@ WAIT_SECONDS = 60.0
 _SYNCED = "synced.json"
 _OWN = ("questions-synthetic.jsonl", "examples-held-out.jsonl", "gaps.jsonl", "gaps.md")  # where verbs write
 _SPARE_BYTES = 64 * 2**20
+_KINDS_TOLD = 8
+_ARCHIVES = {".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,17 @@ def own_files(config: Config, root: Path) -> frozenset[Path]:
 
 
 def skipped_note(documents: Catalogue) -> str:
-    """Say how many files were left out, if any were."""
-    left = f"{documents.skipped} files were left out: no loader reads their kind (see graft doctor)."
-    return left if documents.skipped else ""
+    """Say how many files were left out and of which kinds, if any were."""
+    left = documents.skipped
+    if not left:
+        return ""
+    kinds = [
+        f"{count} {suffix or 'without a suffix'}"
+        for suffix, count in sorted(left.items(), key=lambda one: (-one[1], one[0]))
+    ]
+    more = f" and {len(kinds) - _KINDS_TOLD} kinds more" if len(kinds) > _KINDS_TOLD else ""
+    packed = " Unpack archives to have them read." if _ARCHIVES & left.keys() else ""
+    return f"Left out, as no loader reads them (see graft doctor): {', '.join(kinds[:_KINDS_TOLD])}{more}.{packed}"
 
 
 def in_step(parts: Parts) -> bool:
