@@ -125,9 +125,9 @@ def rollback(folder: InProject = HERE, as_is: AsIs = False, as_json: AsJson = Fa
 
 @group.command()
 @reported
-def drop(name: Name, folder: InProject = HERE) -> None:
+def drop(name: Name, folder: InProject = HERE, as_json: AsJson = False) -> None:
     """Remove a version that is not in service."""
-    print(open_project(folder).indexes.drop(name))
+    show_result(open_project(folder).indexes.drop(name), as_json)
 
 
 @group.command()

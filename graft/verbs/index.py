@@ -86,6 +86,22 @@ class Trimmed:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A version that was removed, and the room that it took."""
+
+    name: str
+    megabytes: float
+
+    @property
+    def text(self) -> str:
+        """One line."""
+        return (
+            f"Removed the index version {self.name} ({self.megabytes:,.1f} MB). graft index trim also removes its vectors "
+            "from the cache."
+        )
+
+
 class Indexes:
     """The versions of a project's index, as `graft index` handles them."""
 
@@ -144,11 +160,11 @@ class Indexes:
         before = parts.versions.current() or ""
         return Switched(parts.versions.roll_back(asked=parts.retrieval_of(None).identity), before, report)
 
-    def drop(self, name: str) -> str:
-        """Remove a version that is not in service; what was embedded for it stays in the cache. Return a line about it."""
-        size = _megabytes(self._parts.versions.folder(name))
+    def drop(self, name: str) -> Dropped:
+        """Remove a version that is not in service; what was embedded for it stays in the cache."""
+        dropped = Dropped(name, _megabytes(self._parts.versions.folder(name)))
         self._parts.versions.drop(name)
-        return f"Removed the index version {name} ({size:,.1f} MB). graft index trim also removes its vectors from the cache."
+        return dropped
 
     def trim(self) -> Trimmed:
         """Drop from the caches what no version of the index and no file holds."""
