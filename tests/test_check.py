@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from graft import Project
@@ -144,3 +147,44 @@ def test_without_a_release_it_says_what_to_do(small: Path) -> None:
         Project(small).check()
     with pytest.raises(NotBuilt, match="There is no release 7"):
         Project(small).check("7")
+
+
+# --- the workflow in docs/examples ---------------------------------------------------------------------------------------
+
+WORKFLOW = Path(__file__).parent.parent / "docs/examples/check.yml"
+
+
+def gated(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], str]:
+    """Run the workflow's own `graft` lines in a project; return their exit codes and the summary that they append."""
+    monkeypatch.chdir(root)
+    steps = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["check"]["steps"]
+    lines = [step["run"] for step in steps if step.get("run", "").startswith("graft ")]
+    codes, summary = [], ""
+    for line in lines:
+        command, _, target = line.partition(" >> ")
+        done = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert target in {"", '"$GITHUB_STEP_SUMMARY"'}
+        codes.append(done.exit_code)
+        summary += done.stdout if target else ""
+    return codes, summary
+
+
+def test_the_workflow_lets_pass_what_has_not_got_worse_and_stops_what_has(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(small)
+    project.build()
+    decided = project.compare()
+    shutil.copytree(decided.report.parent, small / "baseline")
+    stored = json.loads((small / "baseline/comparison.json").read_text(encoding="utf-8"))
+    stored["verdict"]["variant"] = "rag"  # with four questions nothing is recommended
+    (small / "baseline/comparison.json").write_text(json.dumps(stored), encoding="utf-8")
+    codes, told = gated(small, monkeypatch)
+    assert codes == [0, 0]
+    assert "### graft check: passed" in told
+    for name in ("leave.md", "it/laptops.txt"):
+        (small / "documents" / name).unlink()
+    codes, told = gated(small, monkeypatch)
+    assert codes == [0, 1]
+    assert "### graft check: regression" in told
+    assert "Worse in truthfulness: q2, q3." in told
