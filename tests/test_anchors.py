@@ -3,8 +3,8 @@
 import gzip
 import json
 import os
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 from benchmarks.anchors import bm25, financebench, ragchecker  # noqa: E402
+from benchmarks.anchors.__main__ import main  # noqa: E402
 from benchmarks.anchors.figures import auc, bootstrap, pearson, spearman  # noqa: E402
 from graft.errors import DataError  # noqa: E402
 
@@ -44,6 +45,12 @@ def test_the_statistics_are_scipys_and_scikit_learns():
 GOLD = "Depth-adaptive computation adjusts the length of the sequence at each layer, which reduces inference cost."
 GOOD = "It adjusts the length of the sequence at each layer and so reduces the cost of inference."
 POOR = "Transformers use attention heads and are popular for many tasks in language processing."
+
+
+@pytest.fixture
+def few_draws(monkeypatch):
+    """Intervals of a hundred draws: the thousand that a reader gets take five seconds here."""
+    monkeypatch.setattr(ragchecker, "bootstrap", partial(bootstrap, draws=100))
 
 
 def write_ragchecker(folder):
@@ -84,7 +91,7 @@ def write_ragchecker(folder):
     (folder / "baseline_ragas_llama3.json").write_text(json.dumps(similar), encoding="utf-8")
 
 
-def test_ragcheckers_rows_are_correlated_with_both_annotators(tmp_path):
+def test_ragcheckers_rows_are_correlated_with_both_annotators(tmp_path, few_draws):
     write_ragchecker(tmp_path / "ragchecker")
     found = {
         (one.anchor, one.what.split(" (")[0]): one for one in ragchecker.figures(tmp_path / "ragchecker")
@@ -278,15 +285,14 @@ def test_the_shared_form_of_a_set_is_the_same(tmp_path):
     assert (one.documents, one.queries, one.relevant) == (other.documents, other.queries, other.relevant)
 
 
-def test_what_is_missing_is_said_and_the_rest_measured(tmp_path):
+def test_what_is_missing_is_said_and_the_rest_measured(tmp_path, few_draws, monkeypatch, capsys):
     write_ragchecker(tmp_path / "ragchecker")
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.anchors", "--data", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=100,
-    )  # fmt: skip
-    assert "RAGChecker, correctness (Spearman with people)" in done.stdout
-    assert "financebench: no graded answers" in done.stderr
-    assert "bm25: no BEIR set" in done.stderr
+    monkeypatch.setattr(sys, "argv", ["anchors", "--data", str(tmp_path)])
+    main()
+    said = capsys.readouterr()
+    assert "RAGChecker, correctness (Spearman with people)" in said.out
+    assert "financebench: no graded answers" in said.err
+    assert "bm25: no BEIR set" in said.err
 
 
 @pytest.mark.slow

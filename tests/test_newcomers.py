@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from test_project import call
 
-from graft import Project, console
+from graft import Project
+from graft.cli import console
 from graft.errors import LeakError
 from graft.types import Answer, Message, Question, Row
 from graft.verbs.comparing.answered import remarks

@@ -280,10 +280,10 @@ def test_near_duplicates_of_ten_thousand_texts_take_seconds():
         for n in range(10_000)
     ]
     texts.append(texts[5] + " today")
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock's: other work on the machine is no fault of ours
     found = near_duplicates(texts)
     assert [(left, right) for left, right, _ in found] == [(5, 10_000)]
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 # --- split ---------------------------------------------------------------------------------------------------------
