@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from graft.verbs.gaps import Gaps
     from graft.verbs.generate_questions import GeneratedQuestions, How
     from graft.verbs.hold_out import HeldOut
+    from graft.verbs.import_questions import Imported
     from graft.verbs.index import Indexes
     from graft.verbs.init import Outcome
     from graft.verbs.label import Desk
     from graft.verbs.optimize import Optimized
     from graft.verbs.plan import QuestionPlan
-    from graft.verbs.questions import Imported
     from graft.verbs.release import Release
     from graft.verbs.sync import Synced
     from graft.wiring.parts import Parts
@@ -67,7 +67,7 @@ class Project:
     ) -> Imported:
         """Turn a question set (CSV, SQuAD JSON, JSON Lines) into a questions file. `columns` says what question, answers,
         document … are called there, where that cannot be told."""
-        from graft.verbs.questions import import_questions
+        from graft.verbs.import_questions import import_questions
 
         return import_questions(Path(source), Path(to), columns=columns, force=force)
 

@@ -14,7 +14,7 @@ from graft.errors import ConfigError, DataError
 from graft.evaluation.importing import import_records
 from graft.evaluation.questions import read_questions
 from graft.types import content_hash
-from graft.verbs.questions import import_questions
+from graft.verbs.import_questions import import_questions
 
 
 def written(folder: Path, name: str, content: Any) -> Path:

@@ -8,13 +8,12 @@ callables; this module knows none of them.
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graft.tuning.style import HouseStyle, learn_style
+from graft.tuning.style import HouseStyle, is_record, learn_style
 from graft.tuning.support import best_line, best_passage, supports
 from graft.types import Context, Example, Message, Passage, TrainingRow, content_hash
 
@@ -212,7 +211,7 @@ class _Grounder:
     @staticmethod
     def _cited(output: str, golden: Passage | None, shown: Sequence[Passage]) -> str:
         """Return the output with ` [n]` at the end of the line that the golden passage supports best."""
-        if golden is None or _is_json(output):
+        if golden is None or is_record(output):
             return output
         lines = output.split("\n")
         number = best_line(output, golden)
@@ -222,10 +221,3 @@ class _Grounder:
 
 def _overlap(left: Passage, right: Passage) -> bool:
     return left.document == right.document and left.start < right.end and right.start < left.end
-
-
-def _is_json(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict | list)
-    except ValueError:
-        return False

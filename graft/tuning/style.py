@@ -34,7 +34,7 @@ class HouseStyle:
 
     def can_abstain(self, output: str) -> bool:
         """Whether an abstention can be written in the style of this output: a JSON object needs a known form."""
-        return bool(self.abstention) or not _is_object(output)
+        return bool(self.abstention) or not is_record(output)
 
     def abstain(self, output: str, line: int) -> str:
         """Return the abstention that stands for `output`: the form the examples show; else the output with the content
@@ -71,7 +71,8 @@ def strip_label(line: str) -> str:
     return line[len(label_of(line)) :]
 
 
-def _is_object(text: str) -> bool:
+def is_record(text: str) -> bool:
+    """Whether a text is a JSON object or list, which has a form of its own."""
     try:
         return isinstance(json.loads(text), dict | list)
     except ValueError:

@@ -39,8 +39,8 @@ class Imported:
 def import_questions(
     source: Path, target: Path, *, columns: Mapping[str, str] | None = None, force: bool = False
 ) -> Imported:
-    """Import CSV, SQuAD JSON or JSON Lines; `columns` says what question, answers … are called there. Raises ConfigError when the target exists, DataError for rows that cannot be
-    used; then nothing is written."""
+    """Import CSV, SQuAD JSON or JSON Lines; `columns` says what question, answers … are called there. Raises ConfigError when
+    the target exists, DataError for rows that cannot be used; then nothing is written."""
     if target.exists() and not force:
         raise ConfigError(f"{target} exists.", "Choose another with --to, or overwrite it with --force.")
     read = import_records(source, columns)
