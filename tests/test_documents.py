@@ -1,21 +1,26 @@
 """Folders of real and broken files: what is read, what becomes a problem, what stays out."""
 
+import contextlib
 import gzip
 import io
 import os
 import zipfile
+from pathlib import Path
 
 import docx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from reportlab.lib import pdfencrypt
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen import canvas
 
+from graft.backends.loaders.decoding import decode
 from graft.backends.loaders.load_docx import DocxLoader
 from graft.backends.loaders.load_html import HtmlLoader
 from graft.backends.loaders.load_pdf import PdfLoader
 from graft.backends.loaders.load_table import CsvLoader, JsonlLoader
-from graft.backends.loaders.load_text import TextLoader, decode
+from graft.backends.loaders.load_text import TextLoader
 from graft.errors import DataError
 from graft.retrieval.documents import load_documents
 from graft.retrieval.files import find, scan
@@ -199,6 +204,38 @@ def test_titles(tmp_path, text, title):
 def test_encodings(tmp_path, encoding):
     text = "Überstunden für Grüße: 25 % café\nzweite Zeile\n"
     assert decode(text.replace("\n", "\r\n").encode(encoding), tmp_path / "a.txt") == text
+
+
+OLD = {
+    "Отпуск составляет двадцать восемь календарных дней в году.": ["koi8_r", "cp1251", "cp866", "iso8859_5"],
+    "Щорічна відпустка становить двадцять чотири дні.": ["cp1251", "koi8_u"],
+    "Η ετήσια άδεια είναι είκοσι πέντε ημέρες το χρόνο.": ["cp1253", "iso8859_7"],
+    "الإجازة السنوية خمسة وعشرون يوما في السنة.": ["cp1256"],
+    "有給休暇は年間二十日です。申請は二週間前までに行ってください。": ["cp932"],
+    "员工每年有十五天年假。申请应提前两周提交给主管审批。": ["gb18030"],
+    "員工每年有十五天年假。申請應提前兩週提交。": ["big5"],
+    "직원은 매년 십오 일의 연차 휴가를 받습니다. 신청은 두 주 전에 해야 합니다.": ["cp949"],
+    "The probation period lasts three months.": ["utf-16-le", "utf-16-be"],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [(text, name) for text, names in OLD.items() for name in names]
+)
+def test_old_encodings_are_told_by_the_language_that_comes_out(tmp_path, text, encoding):
+    assert decode(f"{text}\n2024: 28 km\n".encode(encoding), tmp_path / "a.txt").splitlines()[0] == text
+
+
+def test_a_file_of_two_encodings_is_read_line_by_line(tmp_path):
+    data = "Café\n".encode() + "Größe: 5 €\n".encode("cp1252") + b"plain\n"
+    assert decode(data, tmp_path / "a.txt") == "Café\nGröße: 5 €\nplain\n"
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None, max_examples=100)
+def test_any_bytes_are_text_or_refused(data):
+    with contextlib.suppress(DataError):
+        assert isinstance(decode(data, Path("a.txt")), str)
 
 
 def test_html_keeps_the_content_and_its_structure(tmp_path):

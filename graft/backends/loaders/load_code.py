@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from graft.backends.loaders.load_text import decode
+from graft.backends.loaders.decoding import decode
 from graft.errors import DataError
 from graft.types import Document
 

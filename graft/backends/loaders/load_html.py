@@ -12,8 +12,9 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
+from graft.backends.loaders.decoding import decode
 from graft.backends.loaders.html_text import render
-from graft.backends.loaders.load_text import decode, title_from_name
+from graft.backends.loaders.load_text import title_from_name
 from graft.errors import DataError
 from graft.types import Document
 

@@ -20,8 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from graft import plugins
+from graft.backends.loaders.decoding import decode
 from graft.backends.loaders.html_text import render
-from graft.backends.loaders.load_text import decode, title_from_name, unmarked
+from graft.backends.loaders.load_text import title_from_name, unmarked
 from graft.errors import DataError, GraftError
 from graft.protocols import Loader
 from graft.types import Document, content_hash

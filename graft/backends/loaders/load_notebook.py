@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graft.backends.loaders.load_text import decode, title_from_name
+from graft.backends.loaders.decoding import decode
+from graft.backends.loaders.load_text import title_from_name
 from graft.errors import DataError
 from graft.types import Document
 

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from graft.backends.loaders.load_text import decode, plain, title_from_name
+from graft.backends.loaders.decoding import decode
+from graft.backends.loaders.load_text import plain, title_from_name
 from graft.errors import DataError
 from graft.types import Document
 

@@ -1,12 +1,10 @@
-"""Plain text and Markdown, and what every text-like loader needs: decoding bytes, plain metadata.
+"""Plain text and Markdown, and what every text-like loader needs: plain metadata, titles.
 
-Decoding tries the byte-order mark, then UTF-8, then UTF-16 by its zero bytes, then Windows-1252. A file with other
-zero bytes or many control characters is refused as binary. Knows nothing of chunks; headings stay as they are.
+Knows nothing of chunks; headings stay as they are.
 """
 
 from __future__ import annotations
 
-import codecs
 import datetime as dt
 import math
 import re
@@ -16,17 +14,10 @@ from typing import Any
 
 import yaml
 
+from graft.backends.loaders.decoding import decode
 from graft.errors import DataError
 from graft.types import Document
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with that of UTF-16
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\n(?P<yaml>.*?)(?:^|\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE
 )
@@ -37,41 +28,6 @@ _FIRST_HEADING = re.compile(
 _MAX_TITLE = 300
 # Above this a block between dashes is not front matter, and parsing it as YAML would be slow.
 _MAX_FRONT_MATTER = 64 * 1024
-
-
-def decode(data: bytes, path: Path) -> str:
-    """Return the text of a file with line ends as newlines. Raises DataError for a binary file."""
-    text = _decode(data, path)
-    strange = sum(1 for _ in _CONTROL.finditer(text[:65536]))
-    if strange > 0.01 * min(len(text), 65536):
-        raise DataError(f"{path}: looks like a binary file.", "Give it its right extension, or exclude it.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _decode(data: bytes, path: Path) -> str:
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            try:
-                return data[len(mark) :].decode(encoding)
-            except UnicodeDecodeError as error:
-                hint = "The file is cut short or damaged: save it again as UTF-8."
-                raise DataError(
-                    f"{path}: marked as {encoding}, but does not decode ({error.reason}).", hint
-                ) from error
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    even, odd = data[0:4096:2].count(0), data[1:4096:2].count(0)
-    half = max(1, min(len(data), 4096) // 2)
-    for zeros, encoding in ((odd, "utf-16-le"), (even, "utf-16-be")):
-        if zeros > 0.3 * half:
-            return data.decode(encoding, errors="replace")
-    # cp1252 leaves five bytes undefined; latin-1 maps all, and both agree on Western letters.
-    try:
-        return data.decode("cp1252")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def plain(value: Any) -> Any:
