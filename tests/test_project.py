@@ -94,7 +94,13 @@ def test_compare_prints_the_contract_of_its_json(small: Path) -> None:
         "mde",
     }
     assert set(found["verdict"]) >= {"kind", "variant", "reasons"}
-    assert Path(found["report"]).is_file()
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    for what, setting in {
+        "model": "echo",
+        "embedder": "hashing",
+        "statistics": "500 bootstrap draws, seed 0",
+    }.items():
+        assert f'<th scope="row">{what}</th><td><code>{setting}</code></td>' in page
     rows = [json.loads(line) for line in Path(found["rows"]).read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 4 * 4
 

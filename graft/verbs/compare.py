@@ -38,6 +38,7 @@ from graft.verbs.comparing.development import measured_questions
 from graft.verbs.comparing.fitness import beaten, mute, unsure
 from graft.verbs.comparing.judging import judging
 from graft.verbs.comparing.likelihoods import likelihoods
+from graft.verbs.comparing.made_of import made_of
 from graft.verbs.comparing.repeats import repetitions
 from graft.verbs.comparing.seen import by_people, strata
 from graft.verbs.comparing.stored import FILE, ROWS, Last, last, point_to
@@ -301,7 +302,7 @@ def _written(
     decided = Decided(comparison, recommendation, folder / "report.html", folder / ROWS, trust)
     reporting.write_report(
         folder, comparison, recommendation, rows=measured.rows, questions=measured.questions, scores=measured.scores,
-        title=parts.config.project.name or parts.root.name,
+        title=parts.config.project.name or parts.root.name, settings=made_of(parts.config),
         stages={name: sample.samples for name, sample in measured.latencies.items()}, cost=owned, trust=trust,
     )  # fmt: skip
     write_json(folder / FILE, decided.to_json())
