@@ -163,15 +163,16 @@ def percentile_interval(values: ArrayLike, q: float, *, level: float = 0.95) -> 
     The limits are the observations whose ranks bracket the quantile with binomial probability `level`; they exist for
     the 95th percentile only from n = 72 on (0.95^72 < 2.5 %) and are None below.
     """
-    from scipy import stats
+    from scipy import special
 
     array = np.sort(finite(values))
     n = len(array)
     if n == 0:
         return Interval(None, None, None)
     value = float(np.quantile(array, q))
-    lower = int(stats.binom.ppf((1 - level) / 2, n, q))
-    upper = int(stats.binom.ppf((1 + level) / 2, n, q)) + 1
+    below = special.bdtr(np.arange(n + 1), n, q)  # the chance of at most so many observations below the quantile
+    lower = int(np.searchsorted(below, (1 - level) / 2))
+    upper = int(np.searchsorted(below, (1 + level) / 2)) + 1
     if lower < 1 or upper > n:
         return Interval(value, None, None)
     return Interval(value, float(array[lower - 1]), float(array[upper - 1]))

@@ -19,7 +19,7 @@ def mcnemar_midp(a: ArrayLike, b: ArrayLike) -> float:
 
     The exact test is conservative (size .013-.033 at n = 30..200 with 20 % discordance); mid-p is not (.033-.046).
     """
-    from scipy import stats
+    from scipy import special
 
     left, right = paired(a, b)
     if not is_binary(left, right):
@@ -28,7 +28,9 @@ def mcnemar_midp(a: ArrayLike, b: ArrayLike) -> float:
     n, fewer = wins + losses, min(wins, losses)
     if n == 0:
         return 1.0
-    return float(min(1.0, 2 * stats.binom.cdf(fewer, n, 0.5) - stats.binom.pmf(fewer, n, 0.5)))
+    # Twice the lower tail less what lies on `fewer` itself: P(≤ fewer) + P(< fewer).
+    less = special.bdtr(fewer - 1, n, 0.5) if fewer else 0.0
+    return float(min(1.0, special.bdtr(fewer, n, 0.5) + less))
 
 
 def sign_flip(
@@ -63,7 +65,7 @@ def noninferiority(a: ArrayLike, b: ArrayLike, margin: float, clusters: Sequence
     are added, s being the largest deviation from the median (1 if all are alike): with few or no questions that tell
     the arms apart the plain error is too small, or 0. For 0/1 values this is Bonett & Price's (2012) adjusted interval. Fewer than two clusters: p = 1.
     """
-    from scipy import stats
+    from scipy import special
 
     left, right = paired(a, b)
     if margin <= 0:
@@ -77,7 +79,7 @@ def noninferiority(a: ArrayLike, b: ArrayLike, margin: float, clusters: Sequence
     largest = largest if largest > 1e-12 else 1.0
     padded = np.concatenate([differences, [largest, -largest]])[:, None]
     error = standard_error(*totals(padded, np.concatenate([codes, [units, units + 1]])))[0]
-    return float(stats.t.sf((differences.mean() + margin) / error, units - 1))
+    return float(special.stdtr(units - 1, -(differences.mean() + margin) / error))
 
 
 def tost(a: ArrayLike, b: ArrayLike, margin: float, clusters: Sequence[str] | None = None) -> float:
