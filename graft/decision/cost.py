@@ -156,23 +156,9 @@ def machine_cost(seconds: float, per_hour: float, *, utilisation: float = 1.0) -
     return seconds / 3600 * per_hour / utilisation
 
 
-def self_hosted_cost(
-    usage: Usage, per_hour: float, *, prefill_rate: float, decode_rate: float, utilisation: float = 1.0
-) -> float:
-    """Return the USD of one answer on an own machine: (G / 3600) (t_in / r_pre + t_out / r_dec) / u, rates in measured
-    tokens per second."""
-    seconds = (usage.prompt - usage.cached) / prefill_rate + usage.completion / decode_rate
-    return machine_cost(seconds, per_hour, utilisation=utilisation)
-
-
 def hosting_floor(per_hour: float) -> float:
     """Return the USD a month of a machine that is never switched off: 730 G."""
     return HOURS_PER_MONTH * per_hour
-
-
-def cost_per_correct(per_query: float, share_correct: float) -> float | None:
-    """Return the USD of one right answer, None when none is right."""
-    return per_query / share_correct if share_correct > 0 else None
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -181,14 +167,6 @@ def cost_per_correct(per_query: float, share_correct: float) -> float | None:
 def training_cost(tokens: float, epochs: float, per_million_tokens: float) -> float:
     """Return the USD of one hosted training run: T E p / 1e6."""
     return tokens * epochs * per_million_tokens / 1e6
-
-
-def training_hours(
-    parameters: float, tokens: float, epochs: float, *, flops: float, mfu: float, full: bool = False
-) -> float:
-    """Return machine-hours of one own training run: c N T E / (F MFU) / 3600, c = 6 for full tuning, about 4 for LoRA
-    (no gradient of the frozen weights); `flops` is the machine's peak per second, `mfu` the share reached."""
-    return (6 if full else 4) * parameters * tokens * epochs / (flops * mfu) / 3600
 
 
 # --- over time -------------------------------------------------------------------------------------------------------
