@@ -7,7 +7,7 @@ asks for the next item and hands back a label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,10 +39,6 @@ from graft.wiring.parts import Parts
 MOST = 1000
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """One answer as its labeller sees it: no variant, no score. `passages` are (title, text) of what the model was shown,
@@ -61,17 +57,9 @@ class Sheet:
 class Desk:
     """One annotator's work on one draw. Every label is on disk when `save` returns; the same item may be labelled again."""
 
-    def __init__(
-        self,
-        path: Path,
-        drawn: Draw,
-        sheets: Mapping[str, Sheet],
-        annotator: str,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, path: Path, drawn: Draw, sheets: Mapping[str, Sheet], annotator: str) -> None:
         self.path = path
         self.annotator = annotator
-        self._clock = clock
         self._sheets = sheets
         self._order = [item.id for item in drawn.items]
         kept = read_labels(path).by.get(annotator, {})
@@ -110,7 +98,7 @@ class Desk:
         if verdict == "right" and not sheet.answerable:
             raise ConfigError("The question has no answer, so none is right.", "Say declined or wrong.")
         rests: Supported = supported if sheet.passages and verdict in ("right", "wrong") else ""
-        now = self._clock().isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         label = Label(item, self.annotator, verdict, rests, now)
         add_labels(self.path, [label])
         self._labels[item] = label
@@ -123,7 +111,6 @@ def label(
     *,
     annotator: str = "me",
     fresh: bool = False,
-    clock: Callable[[], datetime] = _now,
 ) -> Desk:
     """Open the labelling of the last comparison's answers: `n` of them, evenly over the variants that can win.
 
@@ -152,7 +139,7 @@ def label(
         drawn = draw([_candidate(*one) for one in answered], n, seed)
         if known is None or drawn.id != known.id:
             add_draw(path, drawn)
-    return Desk(path, drawn, sheets, annotator.strip(), clock)
+    return Desk(path, drawn, sheets, annotator.strip())
 
 
 def said(parts: Parts) -> Labelled:
