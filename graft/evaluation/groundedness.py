@@ -83,10 +83,9 @@ def support(claim: str, evidence: Sequence[str], weights: Weights, *, jointly: b
     best = max((score for score, _ in found), default=0.0)
     if jointly and len(found) > 1:
         window = tuple(word for _, words in found for word in words)
-        grams = frozenset().union(*(_prepared(text)[1] for text in evidence))
         joined = (
             _weighted_recall(weighed, window),
-            _share(_grams(said), grams),
+            _share(_grams(said), [_prepared(text)[1] for text in evidence]),
             _common_subsequence(said, window) / len(said),
         )
         best = max(best, 0.5 * joined[0] + 0.3 * joined[1] + 0.2 * joined[2])
@@ -97,8 +96,8 @@ def _best_window(
     said: tuple[str, ...], weights: Mapping[str, float], text: str
 ) -> tuple[float, tuple[str, ...]]:
     """Return the best score of the claim in one text, and the words of the window that has it."""
-    windows, grams = _prepared(text)
-    shared = 0.3 * _share(_grams(said), grams)
+    windows, run = _prepared(text)
+    shared = 0.3 * _share(_grams(said), [run])
     best: tuple[float, tuple[str, ...]] = (0.0, ())
     for window, vocabulary in windows:
         score = shared + 0.5 * _weighted_recall(weights, vocabulary)
@@ -114,24 +113,25 @@ def _weighted_recall(weights: Mapping[str, float], words: Collection[str]) -> fl
 
 
 @lru_cache(1 << 12)
-def _prepared(
-    text: str,
-) -> tuple[tuple[tuple[tuple[str, ...], frozenset[str]], ...], frozenset[tuple[str, ...]]]:
-    """Return the windows of a text as (words, their set), and its n-grams of one to three words."""
+def _prepared(text: str) -> tuple[tuple[tuple[tuple[str, ...], frozenset[str]], ...], str]:
+    """Return the windows of a text as (words, their set), and all its words as one run with a space around each."""
     pieces = [tokens(piece) for piece in sentences(text)]
     spans = [sum(pieces[at : at + _WINDOW], ()) for at in range(max(len(pieces) - _WINDOW + 1, 1))]
-    words = tokens(text)
-    found = frozenset(words[at : at + n] for n in (1, 2, 3) for at in range(len(words) - n + 1))
-    return tuple((span, frozenset(span)) for span in spans), found
+    return tuple((span, frozenset(span)) for span in spans), _run(tokens(text))
 
 
-def _grams(words: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Return the trigrams of a claim; a claim shorter than that is one n-gram."""
-    return [words[at : at + 3] for at in range(len(words) - 2)] or [words]
+def _run(words: Sequence[str]) -> str:
+    return f" {' '.join(words)} "
 
 
-def _share(wanted: Sequence[tuple[str, ...]], found: frozenset[tuple[str, ...]]) -> float:
-    return sum(gram in found for gram in wanted) / len(wanted)
+def _grams(words: tuple[str, ...]) -> list[str]:
+    """Return the trigrams of a claim as runs; a claim shorter than that is one n-gram."""
+    return [_run(words[at : at + 3]) for at in range(len(words) - 2)] or [_run(words)]
+
+
+def _share(grams: Sequence[str], runs: Sequence[str]) -> float:
+    """Return the share of the n-grams that stand in one of the runs. Words hold no spaces, so that text in text is enough."""
+    return sum(any(gram in run for run in runs) for gram in grams) / len(grams)
 
 
 def _common_subsequence(left: Sequence[str], right: Sequence[str]) -> int:
