@@ -12,7 +12,7 @@ from browser import CHROMIUM, browser
 
 from graft.evaluation.labels import Draw, Item, add_draw, read_labels
 from graft.server.label_app import create_label_app
-from graft.verbs.label import Desk, Sheet, _now
+from graft.verbs.label import Desk, Sheet
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,7 +35,7 @@ def desk(tmp_path):
     drawn = Draw("d", 0, tuple(Item(name, name, "rag", "rag", 0.5) for name in SHEETS), {"rag": 6})
     if not path.exists():
         add_draw(path, drawn)
-    return Desk(path, drawn, SHEETS, "anna", _now)
+    return Desk(path, drawn, SHEETS, "anna")
 
 
 @contextlib.contextmanager
