@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from graft.verbs.check import Checked
     from graft.verbs.compare import Decided
     from graft.verbs.drift import Drifted
+    from graft.verbs.export import Dtype, Export
     from graft.verbs.gap_loop.turn import Turn
     from graft.verbs.gaps import Gaps
     from graft.verbs.generate_questions import GeneratedQuestions, How
@@ -300,6 +301,21 @@ class Project:
         from graft.verbs.release import rollback
 
         return rollback(self.parts)
+
+    def export(
+        self,
+        variant: str | None = None,
+        *,
+        to: str | Path | None = None,
+        adapter_only: bool = False,
+        dtype: Dtype = "auto",
+    ) -> Export:
+        """Write a variant's model so that it runs elsewhere: merged, or as a plain peft adapter. Default: the released one."""
+        from graft.verbs.export import export
+
+        return export(
+            self.parts, variant, to=Path(to) if to else None, adapter_only=adapter_only, dtype=dtype
+        )
 
     def serve(
         self,

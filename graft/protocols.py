@@ -234,6 +234,41 @@ class Trainer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """What a model was written as. `base` is its hub id or folder; `dtype` that of the written weights, "" for an adapter
+    alone, whose largest `rank` is given. `answers` are what the generator said to the prompts; over these the written
+    model had the same likeliest token at every place of `same` of them, and no logit differed by more than `difference`
+    (both None where no model was written). `stop` are the texts of the tokens that end an answer, `switches` the
+    variables that the chat template is called with."""
+
+    base: str
+    dtype: str
+    rank: int
+    answers: tuple[str, ...]
+    same: int | None
+    difference: float | None
+    stop: tuple[str, ...]
+    switches: Mapping[str, bool]
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """What a Generator with an adapter may do besides: write its model so that it runs without GRAFT."""
+
+    def export(
+        self,
+        folder: Path,
+        prompts: Sequence[Sequence[Message]],
+        *,
+        max_tokens: int,
+        adapter_only: bool = False,
+        dtype: str = "auto",
+    ) -> Exported:
+        """Write the base with the adapter merged into it, or the adapter alone, and the tokenizer to the empty `folder`,
+        and compare over the prompts. Raise Mismatch when what was written says something else."""
+
+
+@dataclass(frozen=True, slots=True)
 class RankingRow:
     """What a retriever learns from: a query, a passage that answers it, and passages that only look as if they did.
     Texts as they are embedded (Chunk.searchable)."""

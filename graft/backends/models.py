@@ -175,7 +175,7 @@ def _load(
     if adapter is not None:
         model = _with_adapter(model, adapter, quantized=load_in_4bit)
     model.eval()
-    return LoadedModel(model, tokenizer, fingerprint, _stop_tokens(model, tokenizer), context_length(folder))
+    return LoadedModel(model, tokenizer, fingerprint, stop_tokens(model, tokenizer), context_length(folder))
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -235,7 +235,8 @@ def _with_adapter(model: Any, adapter: Path, *, quantized: bool) -> Any:
         return PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
 
 
-def _stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the tokens that end an answer: the template's end of turn, and those that the model itself names."""
     from graft.backends.generators.chat import end_of_turn
 
     own = model.generation_config.eos_token_id

@@ -30,7 +30,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # The order of the work, as `graft --help` lists the commands.
 ORDER = (
-    "advise", "init", "build", "sync", "index", "ask", "questions", "optimize", "calibrate", "compare", "label", "recommend", "gaps", "release", "rollback", "serve", "drift", "check", "status",
+    "advise", "init", "build", "sync", "index", "ask", "questions", "optimize", "calibrate", "compare", "label", "recommend", "gaps", "release", "rollback", "export", "serve", "drift", "check", "status",
     "metrics", "doctor",
 )  # fmt: skip
 

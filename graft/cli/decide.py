@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from graft.cli.app import HERE, AsJson, Folder, InProject, app, open_project, reported, show_result
+from graft.errors import UnknownName
+
+if TYPE_CHECKING:
+    from graft.verbs.export import Dtype
 
 
 @app.command()
@@ -66,3 +70,28 @@ def release(
 def rollback(folder: Folder = HERE, as_json: AsJson = False) -> None:
     """Bring back what was released before the current release."""
     show_result(open_project(folder).rollback(), as_json)
+
+
+@app.command()
+@reported
+def export(
+    variant: Annotated[
+        str | None, typer.Argument(help="tuned or hybrid; default: the released, else the recommended one.")
+    ] = None,
+    folder: InProject = HERE,
+    to: Annotated[
+        Path | None, typer.Option(help="The folder to write; default: models/VARIANT-ADAPTER in the project.")
+    ] = None,
+    adapter_only: Annotated[
+        bool, typer.Option("--adapter-only", help="The plain peft adapter, not merged into the base.")
+    ] = False,
+    dtype: Annotated[
+        str, typer.Option(help="float32, bfloat16, float16; auto: the type in which GRAFT runs the model.")
+    ] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Write a variant's model so that it runs elsewhere (vLLM, llama.cpp, transformers), compared with what it says here."""
+    if dtype not in (known := ("auto", "float32", "bfloat16", "float16")):
+        raise UnknownName("type of weights", dtype, known)
+    made = open_project(folder).export(variant, to=to, adapter_only=adapter_only, dtype=cast("Dtype", dtype))
+    show_result(made, as_json)

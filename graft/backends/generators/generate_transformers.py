@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graft.backends import devices, models
 from graft.backends.generators import chat
-from graft.errors import BackendError
-from graft.protocols import Likelihood
+from graft.errors import BackendError, Mismatch
+from graft.protocols import Exported, Likelihood
 from graft.types import Generation, Message, Usage, content_hash
 
 if TYPE_CHECKING:
@@ -135,6 +135,45 @@ class TransformersGenerator:
             self.loaded.model, self._tokenizer.pad_token_id, encoded,
             batch_size=self.options.batch_size, batch_tokens=self.options.batch_tokens,
         )  # fmt: skip
+
+    def export(
+        self,
+        folder: Path,
+        prompts: Sequence[Sequence[Message]],
+        *,
+        max_tokens: int,
+        adapter_only: bool = False,
+        dtype: str = "auto",
+    ) -> Exported:
+        """Write the model so that it runs elsewhere (`graft.protocols.Exporter`); "auto" writes the type that it runs in."""
+        from graft.backends.trainers import exports
+
+        given, adapter = self.options, Path(self.options.adapter)
+        if given.load_in_4bit and not adapter_only:
+            raise Mismatch(
+                "The base was loaded in 4 bits (load_in_4bit): the adapter merged into 16 or 32 bits would be another model than "
+                "the one that was measured.",
+                "Export the adapter alone (--adapter-only), or build and compare without load_in_4bit first.",
+            )
+        answers = tuple(made.text for made in self.generate(prompts, max_tokens=max_tokens))
+        kind = str(self.loaded.model.dtype).removeprefix("torch.") if dtype == "auto" else dtype
+        parity = None
+        if adapter_only:
+            exports.copy_adapter(given.model, adapter, folder)
+        else:
+            parity = exports.merge(
+                given.model, adapter, folder, list(zip(prompts, answers, strict=True)), dtype=kind
+            )
+        return Exported(
+            base=str(models.resolve(given.model)),
+            dtype=kind if parity else "",
+            rank=exports.rank(adapter),
+            answers=answers,
+            same=parity.same if parity else None,
+            difference=parity.difference if parity else None,
+            stop=tuple(self._tokenizer.convert_ids_to_tokens(sorted(self.loaded.stop))),
+            switches=exports.switches(self._tokenizer),
+        )
 
     def _encode(self, prompt: Sequence[Message]) -> list[int]:
         ids = chat.encode_prompt(self._tokenizer, prompt)

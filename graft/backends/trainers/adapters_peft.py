@@ -1,4 +1,4 @@
-"""Adapters in peft's format: attach LoRA, write it, express whole-weight training as one, merge it for export.
+"""Adapters in peft's format: attach LoRA, write it, express whole-weight training as one.
 
 The format is the contract: everything written here loads in plain `peft.PeftModel.from_pretrained`.
 """
@@ -12,12 +12,8 @@ from typing import Any
 
 import torch
 
-from graft.backends import models
-from graft.backends.generators.chat import encode_prompt
 from graft.backends.trainers import lora_layers
 from graft.backends.trainers.lora import peft_calm
-from graft.errors import Mismatch
-from graft.types import Message
 from graft.workspace import guard, write_json
 
 Export = Callable[[Path], None]
@@ -127,35 +123,3 @@ def unfreeze(model: Any, name: str) -> tuple[Any, Export]:
                                  "rank_pattern": ranks, "target_modules": sorted(layers)})  # fmt: skip
 
     return model, export
-
-
-def merge(
-    base: str, adapter: Path, folder: Path, prompts: Sequence[Sequence[Message]], *, tolerance: float = 1e-3
-) -> float:
-    """Write the base model with the adapter merged into it, and return the largest difference of a logit over `prompts`.
-
-    Merges into an fp32 reload of the base with peft's safe merge, then loads what was written and compares. Raises
-    Mismatch when a logit differs by more than `tolerance` (then the folder is not usable).
-    """
-    from peft import PeftModel
-
-    source = models.locate(base)
-    tokenizer = models.load_tokenizer(source)
-    with peft_calm():
-        tuned = PeftModel.from_pretrained(models.load_base(source, "float32", "cpu"), str(adapter)).eval()
-    encoded = [torch.tensor([encode_prompt(tokenizer, prompt)]) for prompt in prompts]
-    with torch.inference_mode():
-        wanted = [tuned(input_ids=ids).logits for ids in encoded]
-    merged = tuned.merge_and_unload(safe_merge=True)
-    merged.save_pretrained(str(folder), safe_serialization=True)
-    tokenizer.save_pretrained(str(folder))
-    written = models.load_base(folder, "float32", "cpu").eval()
-    with torch.inference_mode():
-        worst = max(
-            ((written(input_ids=ids).logits - logits).abs().max().item() for ids, logits in zip(encoded, wanted, strict=True)),
-            default=0.0,
-        )  # fmt: skip
-    if worst > tolerance:
-        raise Mismatch(f"The merged model in {folder} differs from the adapter it was made of: a logit by {worst:.2g}.",
-                       "Do not ship it; serve the base model with the adapter instead.")  # fmt: skip
-    return float(worst)
