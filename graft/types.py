@@ -139,12 +139,13 @@ class Citation:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a variant says to one question. `text` keeps the [n] markers of `citations`; markers that point nowhere were
-    removed and counted in `dropped_citations`. `passages` is the evidence shown to the model, `ranking` what its search found,
-    best first: longer than what was shown, in smaller pieces, and None when nothing was searched or the list was not kept.
-    `trimmed_passages` counts those passages that did not fit into the prompt, `fallbacks` the times a generator that was to help the search failed, and it went
-    on without. `timings` are seconds by stage ("embed", "search", "decode", "total"…). `cost` is USD, None when not known.
-    `fingerprint` is the variant's. `confidence` is the geometric mean of the probabilities of the generated tokens, also of an
-    answer withheld for it; None where the generator does not tell."""
+    removed and counted in `dropped_citations`. `passages` is the evidence shown to the model, `ranking` what its search
+    found, best first: longer than what was shown, in smaller pieces, and None when nothing was searched or the list was
+    not kept. `trimmed_passages` counts those passages that did not fit into the prompt, `fallbacks` the times a
+    generator that was to help the search failed, and it went on without. `timings` are seconds by stage ("embed",
+    "search", "decode", "total"…). `cost` is USD, None when not known. `fingerprint` is the variant's. `confidence` is
+    the geometric mean of the probabilities of the generated tokens, also of an answer withheld for it; None where the
+    generator does not tell."""
 
     text: str
     variant: str = ""

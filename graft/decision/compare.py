@@ -61,13 +61,14 @@ def compare(
 ) -> Comparison:
     """Compare variants that answered the same questions.
 
-    `scores[variant][metric]`, `clusters`, `strata`, each of `subsets` and `answerable` run along `questions`; a question
-    is in one stratum and any number of subsets, which are measured alike. `latencies` are seconds a
-    request of each variant, the i-th of each for the same question; `first_words` those until something is said. Contrasts, each with its interval and its minimum
-    detectable effect: all pairs of the variants that can win on the primary metric (Holm; the effect at the first
-    Holm step), and, exploratory (Benjamini-Hochberg), each variant against `reference` on every other metric, on the
-    logarithm of latency, and on the primary metric within each stratum. Contrasts are later minus earlier in the
-    order of `scores`. Raises ConfigError when the primary metric is missing or lengths differ.
+    `scores[variant][metric]`, `clusters`, `strata`, each of `subsets` and `answerable` run along `questions`; a
+    question is in one stratum and any number of subsets, which are measured alike. `latencies` are seconds a request of
+    each variant, the i-th of each for the same question; `first_words` those until something is said. Contrasts, each
+    with its interval and its minimum detectable effect: all pairs of the variants that can win on the primary metric
+    (Holm; the effect at the first Holm step), and, exploratory (Benjamini-Hochberg), each variant against `reference`
+    on every other metric, on the logarithm of latency, and on the primary metric within each stratum. Contrasts are
+    later minus earlier in the order of `scores`. Raises ConfigError when the primary metric is missing or lengths
+    differ.
     """
     columns = _columns(scores, len(questions), primary)
     shown = tuple(name for name in baselines if name in scores)

@@ -30,8 +30,9 @@ LEAST: Mapping[str, float] = {"auc": 0.55, "distance": 0.1, "share": 0.05}
 """The least effect that counts as drift, by kind. When a tenth of the second sample is of a kind of its own that is told
 from everything else, the AUC is .55 and the distance of two distribution functions up to .1; .05 is 5 points."""
 PENALTY = 3.0
-"""Of the kernel ridge regression. .3, 1, 3 and 10 found a topic's share risen by 30 points among 100 questions in 63, 68, 73
-and 78 of 100 draws, another way of asking 60 of them in 73, 73, 70 and 63; a linear kernel found as much, and cannot see spread."""
+"""Of the kernel ridge regression. .3, 1, 3 and 10 found a topic's share risen by 30 points among 100 questions in 63,
+68, 73 and 78 of 100 draws, another way of asking 60 of them in 73, 73, 70 and 63; a linear kernel found as much, and
+cannot see spread."""
 
 Status = Literal["drift", "small", "none", "too few", "not measured"]
 

@@ -63,7 +63,8 @@ def noninferiority(a: ArrayLike, b: ArrayLike, margin: float, clusters: Sequence
 
     A t test with the cluster-robust standard error of the differences, to which one question with +s and one with -s
     are added, s being the largest deviation from the median (1 if all are alike): with few or no questions that tell
-    the arms apart the plain error is too small, or 0. For 0/1 values this is Bonett & Price's (2012) adjusted interval. Fewer than two clusters: p = 1.
+    the arms apart the plain error is too small, or 0. For 0/1 values this is Bonett & Price's (2012) adjusted interval.
+    Fewer than two clusters: p = 1.
     """
     from scipy import special
 

@@ -110,7 +110,8 @@ def ppi_weighted(
     The error adds up what each cluster contributes, so that overlap, weights and clusters need no formula of their own.
     `span` is the largest error that a score can make. With few labels an error that one in twenty scores makes is often
     not among them, and a plain error would then be near 0: one more error of that size is counted, in the spirit of
-    Agresti & Coull (1998). With 30 labels of 150 items and errors on 10 % of them this covers 97 % instead of 92 %. Limits by the t quantile of the labelled clusters - 1; fewer than two: no limits.
+    Agresti & Coull (1998). With 30 labels of 150 items and errors on 10 % of them this covers 97 % instead of 92 %.
+    Limits by the t quantile of the labelled clusters - 1; fewer than two: no limits.
     """
     from scipy import stats
 

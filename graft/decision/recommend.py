@@ -1,8 +1,8 @@
 """The recommendation: seven steps from measured variants to a verdict that may be UNDECIDED, printed as a trace.
 
-1 hard limits, 2 guardrails, 3 utility (and whether it is above that of saying nothing), 4 dominance, 5 superiority over the cheapest, 6 equivalence, 7 undecided. The
-same input and seed print the same trace. Costs and values come from the user; no provider, model or file is known
-here. Baselines are shown by the comparison and cannot win.
+1 hard limits, 2 guardrails, 3 utility (and whether it is above that of saying nothing), 4 dominance, 5 superiority over
+the cheapest, 6 equivalence, 7 undecided. The same input and seed print the same trace. Costs and values come from the
+user; no provider, model or file is known here. Baselines are shown by the comparison and cannot win.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How much a figure moves when the same questions are asked again: the noise of generating, apart from that of sampling questions.
+"""How much a figure moves when the same questions are asked again: the noise of generating, apart from that of sampling
+questions.
 
 Takes scores of the same questions in several runs. The intervals over questions hold this noise already, since each question
 was answered once; it is told apart because it says what a second run would change. Knows no model.

@@ -1,8 +1,8 @@
 """Selective answering: give an answer only from a confidence on, and decline below it.
 
-Numbers only, one a question: how sure an answer was, what came of it, and whether there was one to find. The threshold is the one that makes development answers worth most (El-Yaniv & Wiener 2010, "On the foundations of
-noise-free selective classification"; risk and coverage as in Geifman & El-Yaniv 2017). What the confidence is of is the
-caller's.
+Numbers only, one a question: how sure an answer was, what came of it, and whether there was one to find. The threshold
+is the one that makes development answers worth most (El-Yaniv & Wiener 2010, "On the foundations of noise-free
+selective classification"; risk and coverage as in Geifman & El-Yaniv 2017). What the confidence is of is the caller's.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Selection:
     """Decline what is less sure than `threshold`: what that does to a set of questions.
 
     `gain` is the mean worth of an answer with the threshold minus without, paired and with its interval over whole
-    clusters, `worth_declining` what it would be worth to decline everything. `separation` is the probability that a right answer is surer than a wrong one (0.5 is chance; None when one
-    kind is missing), `area` the mean share of wrong answers over all coverages, the surest first (AURC; lower is better;
-    None without an answer).
+    clusters, `worth_declining` what it would be worth to decline everything. `separation` is the probability that a
+    right answer is surer than a wrong one (0.5 is chance; None when one kind is missing), `area` the mean share of
+    wrong answers over all coverages, the surest first (AURC; lower is better; None without an answer).
     """
 
     threshold: float

@@ -89,8 +89,8 @@ class MetricCard:
     """A metric and how to read it.
 
     `grade` is A (exact), B (ranks variants; its level needs labels) or C (a screen). `needs` names what must be there
-    for a number instead of a null: "answers", "evidence", "ranking", "passages", "citations", "format", "usage", "judge", "likelihood".
-    `failure_examples` are cases in which the number misleads.
+    for a number instead of a null: "answers", "evidence", "ranking", "passages", "citations", "format", "usage",
+    "judge", "likelihood". `failure_examples` are cases in which the number misleads.
     """
 
     name: str

@@ -70,7 +70,8 @@ def score(
     """Return, for each metric, one Value a question, in the order of `questions`.
 
     `metrics` are names (None: all, but those of a judge only with its `verdicts`, those of likelihood only with
-    `likelihoods`, by question). `evidence_text` looks up the text of a piece of gold evidence, or returns None. The weights of words come from the gold evidence of all questions, so they are the same for every variant.
+    `likelihoods`, by question). `evidence_text` looks up the text of a piece of gold evidence, or returns None. The
+    weights of words come from the gold evidence of all questions, so they are the same for every variant.
     """
     by_question = {row.question: row for row in rows}
     texts = {evidence: evidence_text(evidence) for question in questions for evidence in question.evidence}

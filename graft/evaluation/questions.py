@@ -46,9 +46,9 @@ def read_questions(path: Path) -> tuple[Question, ...]:
     """Return the questions of a JSONL or JSONL.gz file, in file order.
 
     A line is `{"id", "question" | "messages", "answers", "answerable", "evidence"?, "relevant"?, "match"?, "format"?,
-    "stratum"?, "cluster"?, "tags"?}`; other keys are ignored. `relevant` (document ids) is evidence without spans. A question without
-    a cluster belongs to its first evidence document's, or is its own. Raises DataError with file:line for each problem
-    (at most 20); a format contract that does not compile is one.
+    "stratum"?, "cluster"?, "tags"?}`; other keys are ignored. `relevant` (document ids) is evidence without spans. A
+    question without a cluster belongs to its first evidence document's, or is its own. Raises DataError with file:line
+    for each problem (at most 20); a format contract that does not compile is one.
     """
     questions: list[Question] = []
     problems: list[str] = []

@@ -78,9 +78,10 @@ def run(
 
     Answers are produced in batches, for quality; latency is timed afterwards on `latency_questions` of them one at a
     time. A question that fails becomes a row with status "error" or "timeout". A killed run continues behind its last
-    saved batch; a complete one asks only what failed, once more, and nothing without `again`. `budget` is USD over all rows of the folder: once it is reached, what was
-    answered is saved and BudgetExceeded raised. Eight failures in a row, or nothing but failures, are an outage: they
-    are not kept, and BackendError is raised. A folder that holds another run is a Mismatch.
+    saved batch; a complete one asks only what failed, once more, and nothing without `again`. `budget` is USD over all
+    rows of the folder: once it is reached, what was answered is saved and BudgetExceeded raised. Eight failures in a
+    row, or nothing but failures, are an outage: they are not kept, and BackendError is raised. A folder that holds
+    another run is a Mismatch.
     """
     identity = {
         "variant": answerer.name,

@@ -103,9 +103,10 @@ _ANSWER_KEYS = ("answer", "response", "result", "reply", "text")
 def content(text: str, *, citations: bool = False) -> str:
     """Return what an answer says, without what it is wrapped in.
 
-    Citation markers go, unless `citations` keeps them. Of an answer in labelled lines ("Answer: …", "Desk: …") the answer line stays; when no line is
-    called answer and every line has a label, the labels go. Of a JSON object the "answer" stays, or else all its values.
-    So that a variant that keeps a house style is scored on what it says, like one that does not.
+    Citation markers go, unless `citations` keeps them. Of an answer in labelled lines ("Answer: …", "Desk: …") the
+    answer line stays; when no line is called answer and every line has a label, the labels go. Of a JSON object the
+    "answer" stays, or else all its values. So that a variant that keeps a house style is scored on what it says, like
+    one that does not.
     """
     plain = text.strip() if citations else strip_citations(text)
     record = _json_object(plain)

@@ -24,9 +24,10 @@ _KEEPS = (
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """What a search found for one question: the `context` to show, and the `ranking` that it was made from. `timings` are seconds by stage ("embed", "search", "rerank");
-    `best_dense` is the highest cosine between the query and a chunk, None when nothing was searched by vector; `usage`
-    counts the tokens of a generator that helped to search, `fallbacks` how often it failed to."""
+    """What a search found for one question: the `context` to show, and the `ranking` that it was made from. `timings`
+    are seconds by stage ("embed", "search", "rerank"); `best_dense` is the highest cosine between the query and a
+    chunk, None when nothing was searched by vector; `usage` counts the tokens of a generator that helped to search,
+    `fallbacks` how often it failed to."""
 
     context: Context
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -59,12 +60,13 @@ def _by_rule(conversation: Sequence[Message]) -> SearchFor:
 class Variant:
     """A composed way to answer.
 
-    `search` maps queries to what was found, one Retrieved each; `query` a conversation to what to search for. With a search, the model is not asked, and the answer
-    is the contract's "I don't know.", when nothing was found or the best dense cosine is below `min_score`. An answer whose
-    confidence (`Answer.confidence`) is below `min_confidence` is withheld: "I don't know." in its place.
-    `prompt_budget` is the most tokens a prompt may have; passages that do not fit are left out and counted in
-    `Answer.trimmed_passages`. `price` maps usage and seconds by stage to USD. `is_abstention` reads a text.
-    `fingerprint_parts` name all that decides an answer and that the variant cannot see: prompt, index, settings.
+    `search` maps queries to what was found, one Retrieved each; `query` a conversation to what to search for. With a
+    search, the model is not asked, and the answer is the contract's "I don't know.", when nothing was found or the best
+    dense cosine is below `min_score`. An answer whose confidence (`Answer.confidence`) is below `min_confidence` is
+    withheld: "I don't know." in its place. `prompt_budget` is the most tokens a prompt may have; passages that do not
+    fit are left out and counted in `Answer.trimmed_passages`. `price` maps usage and seconds by stage to USD.
+    `is_abstention` reads a text. `fingerprint_parts` name all that decides an answer and that the variant cannot see:
+    prompt, index, settings.
     """
 
     name: str

@@ -50,8 +50,9 @@ def load_documents(
 
     A root is a folder, searched by the globs `include` and `exclude` (`**` crosses folders; a pattern without a slash
     matches file names at any depth), or a single file. Relative roots start at `base`, and `Document.source` is
-    relative to it. `loaders` (name → loader) defaults to all that are registered; `limits` is what a file may cost. Raises DataError for a root that is
-    missing or holds nothing to load; everything else that goes wrong becomes a Problem.
+    relative to it. `loaders` (name → loader) defaults to all that are registered; `limits` is what a file may cost.
+    Raises DataError for a root that is missing or holds nothing to load; everything else that goes wrong becomes a
+    Problem.
     """
     by_suffix = _by_suffix(loaders if loaders is not None else registered_loaders())
     scanned = scan(

@@ -38,8 +38,9 @@ _LISTS = {"hybrid": frozenset(_KINDS), "dense": frozenset({"dense"}), "bm25": fr
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """Hits, best first. `timings` are seconds by stage ("embed", "search", and the steps taken by their name);
-    `searched` the wordings, the question first; `usage` the tokens of a generator that reworded, and
-    `failed` whether it gave nothing usable; `best_dense` the highest cosine of the question, as asked or as corrected, to any candidate."""
+    `searched` the wordings, the question first; `usage` the tokens of a generator that reworded, and `failed` whether
+    it gave nothing usable; `best_dense` the highest cosine of the question, as asked or as corrected, to any
+    candidate."""
 
     hits: tuple[Hit, ...]
     timings: Mapping[str, float] = field(default_factory=dict)

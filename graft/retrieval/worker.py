@@ -1,8 +1,9 @@
 """A process that reads files for workers.py: `python -m graft.retrieval.worker MEMORY_MB`.
 
-Reads one request a line from standard input, writes replies to standard output: a line for each document, then one
-that ends the file. Its memory and the processor time of a file are limited by the system, which ends the process when
-it takes more; so does the clock long after, in case its parent is gone. JSON both ways, no pickle: a parser that a hostile file took over can only send text.
+Reads one request a line from standard input, writes replies to standard output: a line for each document, then one that
+ends the file. Its memory and the processor time of a file are limited by the system, which ends the process when it
+takes more; so does the clock long after, in case its parent is gone. JSON both ways, no pickle: a parser that a hostile
+file took over can only send text.
 """
 
 from __future__ import annotations

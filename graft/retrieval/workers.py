@@ -40,7 +40,8 @@ class Limits:
 
     `seconds` are of processor time, so that a file's success does not depend on what else the machine does; after
     `PATIENCE` times as many by the clock it is given up, too. Systems that do not count processor time for us (Windows)
-    have the clock alone. 2 GB of address space hold any file of 50 MB that was tried; a scan of 100 pages takes OCR about 300 seconds.
+    have the clock alone. 2 GB of address space hold any file of 50 MB that was tried; a scan of 100 pages takes OCR
+    about 300 seconds.
     """
 
     seconds: float = 120.0

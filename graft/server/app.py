@@ -51,10 +51,11 @@ def create_app(
     """Build the app.
 
     `default` names the variant behind the model `graft`; `narrow` makes one for a request with a filter of its own.
-    `callers` hold other keys, each with the variants of its own rights. Without a `key` nothing is served unless `allow_anonymous`
-    says so, and then only to this machine: requests from other hosts' pages are refused. `max_body` is bytes of a
-    request; `running` answers are made at a time, `waiting` more stand in line, and further requests get a 503.
-    `cache` is how many answers are kept in memory; `keep` is told each question with its answer and the variant's name.
+    `callers` hold other keys, each with the variants of its own rights. Without a `key` nothing is served unless
+    `allow_anonymous` says so, and then only to this machine: requests from other hosts' pages are refused. `max_body`
+    is bytes of a request; `running` answers are made at a time, `waiting` more stand in line, and further requests get
+    a 503. `cache` is how many answers are kept in memory; `keep` is told each question with its answer and the
+    variant's name.
     """
     if default not in variants:
         raise ConfigError(

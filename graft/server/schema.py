@@ -77,8 +77,9 @@ class ChatRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A checked request. `where` narrows what is searched, besides the caller's own rights. `ignored` names the fields that are not applied: an answer is made with the settings it was
-    measured with, whatever temperature a client sends."""
+    """A checked request. `where` narrows what is searched, besides the caller's own rights. `ignored` names the fields
+    that are not applied: an answer is made with the settings it was measured with, whatever temperature a client
+    sends."""
 
     model: str
     messages: tuple[Message, ...]
@@ -194,8 +195,8 @@ def usage(used: Usage) -> dict[str, Any]:
 
 
 def details(answer: Answer, *, ignored: Sequence[str] = (), cached: bool = False) -> dict[str, Any]:
-    """Return the extension field `graft`: the Answer but for its text and the hits that were not shown, whether it came from the cache, and the request
-    fields that were not applied."""
+    """Return the extension field `graft`: the Answer but for its text and the hits that were not shown, whether it came
+    from the cache, and the request fields that were not applied."""
     whole = to_dict(answer)
     return {
         **{key: whole[key] for key in whole if key not in ("text", "usage", "ranking")},

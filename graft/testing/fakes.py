@@ -230,7 +230,8 @@ _FIRST_SENTENCE = re.compile(r".+?(?:[.!?](?=\s)|(?=\n\n)|$)", re.DOTALL)
 class EchoGenerator:
     """Replies with the first sentence of passage [1] and cites it, or with "I don't know." when no passage is given.
 
-    Counts a token per word, and finds every byte equally likely: 8 bits each. Fails and waits on demand, so that errors, time limits and resumption can be tested.
+    Counts a token per word, and finds every byte equally likely: 8 bits each. Fails and waits on demand, so that
+    errors, time limits and resumption can be tested.
     """
 
     @dataclass(frozen=True, slots=True)

@@ -24,10 +24,11 @@ FILES = ("adapter_config.json", "adapter_model.safetensors")
 class AdapterManifest:
     """How an adapter came to be.
 
-    `identity` is what it is made of: hashes of data, prompt, base model and settings. `loss` is the curve, one
-    [step, train, dev] a measurement (cross-entropy in nats a token; None where not measured), and `accuracy` one
-    [step, share of dev answer tokens right]; `best_step` is the step whose weights were kept. `tokens` were read in training, `seconds` of wall time; `refused` are row ids too long to
-    train on; `versions` the libraries; `rows` and `dev_rows` how many were given.
+    `identity` is what it is made of: hashes of data, prompt, base model and settings. `loss` is the curve, one [step,
+    train, dev] a measurement (cross-entropy in nats a token; None where not measured), and `accuracy` one [step, share
+    of dev answer tokens right]; `best_step` is the step whose weights were kept. `tokens` were read in training,
+    `seconds` of wall time; `refused` are row ids too long to train on; `versions` the libraries; `rows` and `dev_rows`
+    how many were given.
     """
 
     identity: Mapping[str, str]

@@ -44,7 +44,8 @@ def chosen(parts: Parts, name: str | None, where: Filter | None = None) -> Varia
 
 
 def default_variant(parts: Parts) -> str:
-    """Return the recommended variant of a project without a release; before any comparison rag if something is indexed, else base."""
+    """Return the recommended variant of a project without a release; before any comparison rag if something is indexed,
+    else base."""
     latest = last(parts.workspace)
     if latest is not None and latest.variant:
         return latest.variant

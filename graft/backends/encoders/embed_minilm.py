@@ -42,8 +42,9 @@ class MiniLMEmbedder:
 
         `path`: a folder with config.json, tokenizer.json and model.safetensors; `model`: a name on the model hub; with
         neither, the installed package. `precision`: auto is bf16 where the CPU multiplies it natively (or on a GPU),
-        else fp32. `batch_tokens`: padded tokens computed at once. `max_tokens`: longer texts are cut. `truncate_dim`: keep the first so many numbers of
-        each vector, for models trained for that (0 keeps all). `device`: auto, cpu or cuda.
+        else fp32. `batch_tokens`: padded tokens computed at once. `max_tokens`: longer texts are cut. `truncate_dim`:
+        keep the first so many numbers of each vector, for models trained for that (0 keeps all). `device`: auto, cpu or
+        cuda.
         """
 
         path: str = ""

@@ -24,8 +24,9 @@ class CrossEncoderReranker:
 
     @dataclass(frozen=True, slots=True)
     class Options:
-        """`model`: a hub name or a folder. `weight`: how much its score counts beside the search's; 1: it alone. `batch`: pairs computed at once. `max_tokens`: longer pairs are cut.
-        `precision`: auto is bf16 where the hardware multiplies it natively, else fp32. `device`: auto, cpu, cuda or mps.
+        """`model`: a hub name or a folder. `weight`: how much its score counts beside the search's; 1: it alone.
+        `batch`: pairs computed at once. `max_tokens`: longer pairs are cut. `precision`: auto is bf16 where the
+        hardware multiplies it natively, else fp32. `device`: auto, cpu, cuda or mps.
         """
 
         model: str = "cross-encoder/ms-marco-MiniLM-L6-v2"

@@ -1,7 +1,8 @@
 """PPTX: each slide a page with its title as heading, then lists, tables, charts as tables, and the speaker's notes.
 
 Reads the XML itself (ECMA-376 part 1, 19 and 21). Shapes come from top to bottom, then left to right, as they are seen;
-in the order of the file where a place is not known. Pictures, SmartArt and animations are left out; so are slide numbers, dates and footers.
+in the order of the file where a place is not known. Pictures, SmartArt and animations are left out; so are slide
+numbers, dates and footers.
 """
 
 from __future__ import annotations

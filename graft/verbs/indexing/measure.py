@@ -29,8 +29,9 @@ RANKS = 10
 
 @dataclass(frozen=True, slots=True)
 class VersionScore:
-    """What a version finds: the mean share of the gold evidence among the passages shown, and nDCG@10 of its ranked list; `against` is
-    the difference in nDCG to the version in service, with its interval. `milliseconds` is the median of a search."""
+    """What a version finds: the mean share of the gold evidence among the passages shown, and nDCG@10 of its ranked
+    list; `against` is the difference in nDCG to the version in service, with its interval. `milliseconds` is the median
+    of a search."""
 
     name: str
     in_service: bool
