@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,16 @@ HEAVY = {
 HEAVY_ALLOWED = {"backends", "server", "testing"}
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path: Path) -> list[str]:
     """Every module that a file imports, anywhere in it, as dotted names."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -88,16 +95,15 @@ def test_imports_go_down_or_along(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py" and path.parent != PACKAGE],
                          ids=lambda path: path.parent.name)  # fmt: skip
 def test_a_sub_package_holds_a_docstring_only(path: Path) -> None:
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    body = tree(path).body
     assert len(body) == 1
     assert isinstance(body[0], ast.Expr)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_modules_can_be_read_in_one_sitting(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 350
-    assert ast.get_docstring(ast.parse("\n".join(lines))), "a module opens by saying what it is"
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+    assert ast.get_docstring(tree(path)), "a module opens by saying what it is"
 
 
 def test_every_word_is_imported_from_one_place() -> None:
