@@ -18,11 +18,13 @@ import pytest
 
 from graft import Project
 from graft.retrieval import changes as module
+from graft.retrieval.catalogue import Catalogue
 from graft.retrieval.changes import changes
+from graft.retrieval.files import Problem
 from graft.stages import quiet
 from graft.verbs import sync as verb
-from graft.verbs.indexing.filling import library
-from graft.verbs.sync import _first, _Follower
+from graft.verbs.indexing.filling import library, skipped_note
+from graft.verbs.sync import Synced, _first, _Follower
 
 TOML = """
 [retrieval]
@@ -254,3 +256,20 @@ def test_a_server_in_another_process_sees_a_change_by_the_next_query(tmp_path):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_folder_of_scans_is_told_in_a_few_lines():
+    problems = tuple(Problem(f"{at}.pdf", "it is a scan.", "Install OCR.") for at in range(500))
+    lines = Synced(None, 0.0, problems).text.splitlines()
+    assert (len(lines), lines[0]) == (21, "  could not read 0.pdf: it is a scan. Install OCR.")
+    assert lines[-1] == "  … and 480 more: graft status lists them all."
+
+
+def test_what_no_loader_reads_is_told_by_kind():
+    kinds = {".zip": 2, "": 3, **{f".k{at}": 1 for at in range(9)}}
+    note = skipped_note(Catalogue(None, {}, [], kinds))
+    assert note == (
+        "Left out, as no loader reads them (see graft doctor): 3 without a suffix, 2 .zip, 1 .k0, 1 .k1, 1 .k2, 1 .k3, 1 .k4, 1 .k5"
+        " and 3 kinds more. Unpack archives to have them read."
+    )
+    assert skipped_note(Catalogue(None, {}, [], {})) == ""

@@ -29,7 +29,14 @@ from graft.tuning.train import train_adapter
 from graft.types import Context, Example, Hit, Message, Passage, TrainingRow, content_hash
 from graft.verbs.building.forgetting import Forgetting, measure
 from graft.verbs.comparing.development import measured_questions
-from graft.verbs.indexing.filling import in_step, index_documents, library, skipped_note, trim_when_large
+from graft.verbs.indexing.filling import (
+    in_step,
+    index_documents,
+    library,
+    skipped_note,
+    trim_when_large,
+    unread_lines,
+)
 from graft.wiring.parts import ADAPTED, Parts
 from graft.workspace import write_json
 
@@ -59,10 +66,7 @@ class BuildReport:
         lines = [
             f"Indexed {index.documents} documents, {index.chunks} chunks: {changes}; {index.embedded} chunks embedded."
         ]
-        lines += [
-            f"  could not read {problem.path}: {problem.reason} {problem.hint}".rstrip()
-            for problem in self.problems
-        ]
+        lines += unread_lines(self.problems)
         lines += self.notes
         for name, manifest in self.adapters.items():
             lines.append(f"Trained {name}: {manifest.summary}")

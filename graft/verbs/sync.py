@@ -29,6 +29,7 @@ from graft.verbs.indexing.filling import (
     note_sync,
     skipped_note,
     trim_when_large,
+    unread_lines,
 )
 from graft.wiring.parts import Parts
 
@@ -58,10 +59,7 @@ class Synced:
             held = f"{self.report.documents} documents, {self.report.chunks} chunks"
             lines.append(f"{changes_line(self.report)}, {self.seconds:.2f} s ({held})")
         lines += self.notes
-        lines += [
-            f"  could not read {problem.path}: {problem.reason} {problem.hint}".rstrip()
-            for problem in self.problems
-        ]
+        lines += unread_lines(self.problems)
         return "\n".join(lines)
 
 

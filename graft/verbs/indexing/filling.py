@@ -6,7 +6,7 @@ version is built beside it and takes its place when it is whole, so that nobody 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from graft.protocols import Progress
 from graft.retrieval import cache
 from graft.retrieval.cache import EmbeddingCache, ParseCache
 from graft.retrieval.catalogue import Catalogue
+from graft.retrieval.files import Problem
 from graft.retrieval.index import IndexReport
 from graft.retrieval.library import Library
 from graft.retrieval.workers import Limits
@@ -28,6 +29,7 @@ _SYNCED = "synced.json"
 _OWN = ("questions-synthetic.jsonl", "examples-held-out.jsonl", "gaps.jsonl", "gaps.md")  # where verbs write
 _SPARE_BYTES = 64 * 2**20
 _KINDS_TOLD = 8
+_PROBLEMS_TOLD = 20
 _ARCHIVES = {".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar"}
 
 
@@ -106,6 +108,15 @@ def skipped_note(documents: Catalogue) -> str:
     more = f" and {len(kinds) - _KINDS_TOLD} kinds more" if len(kinds) > _KINDS_TOLD else ""
     packed = " Unpack archives to have them read." if _ARCHIVES & left.keys() else ""
     return f"Left out, as no loader reads them (see graft doctor): {', '.join(kinds[:_KINDS_TOLD])}{more}.{packed}"
+
+
+def unread_lines(problems: Sequence[Problem]) -> list[str]:
+    """Return a line for each file that could not be read, for so many of them."""
+    told = [
+        f"  could not read {one.path}: {one.reason} {one.hint}".rstrip() for one in problems[:_PROBLEMS_TOLD]
+    ]
+    more = len(problems) - len(told)
+    return [*told, f"  … and {more} more: graft status lists them all."] if more else told
 
 
 def in_step(parts: Parts) -> bool:
