@@ -2,9 +2,10 @@
 
     python tests/mutations.py ../shared/data/documents/files --count 1000
 
-Each copy has bits flipped, its end cut off, a stretch zeroed, doubled or replaced by one of another file; in zip formats
-half of them are damaged inside a part, with sums that fit, so that the parser behind the zip reader is reached. Prints
-how many were read, refused with a reason, or skipped because a worker hung, crashed or ran out of memory.
+A small file of every kind joins those of the folder. Each copy has bits flipped, its end cut off, a stretch zeroed,
+doubled or replaced by one of another file; in zip formats half of them are damaged inside a part, with sums that fit, so
+that the parser behind the zip reader is reached. Prints how many were read, refused with a reason, or skipped because a
+worker hung, crashed or ran out of memory.
 """
 
 from __future__ import annotations
@@ -20,8 +21,65 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import openpyxl
+from reportlab.pdfgen import canvas
+
 from graft.retrieval.documents import load_documents
 from graft.retrieval.workers import Limits
+
+
+def small_files(folder: Path) -> dict[str, bytes]:
+    """Return a small file of every kind that is read, by name; they are made in `folder`."""
+    drawing = canvas.Canvas(str(folder / "a.pdf"))
+    for at in range(20):
+        drawing.drawString(60, 780 - 14 * at, f"Annual leave is {at} days.   And {at} more.")
+    drawing.save()
+    book = openpyxl.Workbook()
+    for at in range(10):
+        book.active.append(["Annual leave", at])
+    book.save(folder / "a.xlsx")
+    texts = {
+        "a.html": "<html><body><h1>Annual leave</h1><table><tr><td>a<td colspan=2>b</table><ul><li>x<ul><li>y</ul></ul></body></html>",
+        "a.eml": "From: a@b.c\nSubject: Leave\nContent-Type: text/plain\n\nAnnual leave.\n> old\n",
+        "a.mbox": "From x\nFrom: a@b.c\nSubject: One\n\nAnnual leave.\n\nFrom y\nFrom: b@b.c\nSubject: Two\n\nMore.\n",
+        "a.xml": "<article><title>Leave</title><sec><title>One</title><p>Annual leave.</p></sec></article>",
+        "a.csv": "Kind,Days\nAnnual leave,25\n", "a.md": "---\ntitle: Leave\n---\n# Leave\n\nAnnual.\n",
+        "a.py": "def leave():\n    return 25\n", "a.ipynb": '{"cells": [{"cell_type": "markdown", "source": "Annual leave"}]}',
+        "a.jsonl": '{"id": "j", "text": "Annual leave"}\n',
+        "a.rtf": r"{\rtf1\ansi{\fonttbl{\f0\fcharset204 A;}}\pard Leave \'e9\u8364?\par\trowd\intbl a\cell b\cell\row}",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    word = (
+        '<w:document xmlns:w="w"><w:body><w:p><w:r><w:t>Annual leave</w:t></w:r></w:p></w:body></w:document>'
+    )
+    open_document = '<d:document-content xmlns:d="o" xmlns:t="tx" xmlns:b="tb" xmlns:w="dr"><d:body>{}</d:body></d:document-content>'
+    row = '<b:table><b:table-row b:number-rows-repeated="2"><b:table-cell><t:p>Leave</t:p></b:table-cell></b:table-row></b:table>'
+    slide = '<p:sld xmlns:p="p" xmlns:a="a"><p:cSld><p:spTree><p:sp><p:txBody><a:p><a:r><a:t>Leave</a:t></a:r></a:p></p:txBody></p:sp></p:spTree></p:cSld></p:sld>'
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packed_texts = {
+        "a.docx": {"word/document.xml": word},
+        "a.pptx": {
+            "ppt/presentation.xml": f'<p:presentation xmlns:p="p" xmlns:r="{office}"><p:sldIdLst><p:sldId r:id="r0"/></p:sldIdLst></p:presentation>',
+            "ppt/_rels/presentation.xml.rels": f'<Relationships><Relationship Id="r0" Type="{office}/slide" Target="slides/s.xml"/></Relationships>',
+            "ppt/slides/s.xml": slide,
+        },
+        "a.epub": {
+            "META-INF/container.xml": '<container><rootfiles><rootfile full-path="p.opf"/></rootfiles></container>',
+            "p.opf": '<package><manifest><item id="c" href="c.xhtml" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="c"/></spine></package>',
+            "c.xhtml": "<html><body><h2>First</h2><p>Annual leave.</p></body></html>",
+        },
+        "a.odt": {"content.xml": open_document.format("<d:text><t:h>Leave</t:h><t:p>25 days</t:p></d:text>")},
+        "a.ods": {"content.xml": open_document.format(f"<d:spreadsheet>{row}</d:spreadsheet>")},
+        "a.odp": {
+            "content.xml": open_document.format(f"<d:presentation><w:page><w:frame>{row}</w:frame></w:page></d:presentation>")
+        },
+    }  # fmt: skip
+    for name, parts in packed_texts.items():
+        with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as packed:
+            for part, text in parts.items():
+                packed.writestr(part, text)
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def flip(data: bytes, draw: random.Random, other: bytes) -> bytes:
@@ -116,6 +174,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="write the damaged files here, and keep them")
     args = parser.parse_args()
     samples = {path.name: path.read_bytes() for path in sorted(args.folder.iterdir()) if path.is_file()}
+    with tempfile.TemporaryDirectory() as made:
+        samples |= small_files(Path(made))
     with tempfile.TemporaryDirectory() as made:
         folder = args.keep or Path(made)
         folder.mkdir(exist_ok=True)
