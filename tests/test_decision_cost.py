@@ -85,7 +85,7 @@ def test_old_prices_warn_and_own_ones_do_not():
     used = {"gpt-5-mini": MINI, "mine": own}
     assert stale(used, date(2026, 11, 3)) == ()
     assert stale(used, date(2026, 11, 4)) == (
-        "The price of gpt-5-mini is from 2026-08-05 (91 days old): check it and override it in graft.toml.",
+        "The price of gpt-5-mini is from 2026-08-05 (91 days old): check it, and set yours under [costs] prices.",
     )
 
 

@@ -211,7 +211,6 @@ def test_what_was_not_measured_does_not_keep_a_limit():
     found = advise(answers, limits=Limits(max_p95=2.0))
     assert (found.kind, found.variant) == ("UNDECIDED", None)
     assert found.reasons == (
-        "No variant is fit to serve.",
         "base: its p95 latency is not measured, the limit 2 s",
         "rag: its p95 latency is not measured, the limit 2 s",
     )

@@ -44,7 +44,8 @@ def test_a_winner_that_is_worth_less_than_silence_or_a_baseline_is_told_on():
     best = Recommendation("RECOMMEND", "rag", utility={"rag": mean(0.1)})
     assert beaten(QUESTIONS, comparison, best, Values()) == (
         "Do not serve rag as it is: declining every question would be worth +0.50 a question, rag +0.10.",
-        "Plain baselines are ahead on truthfulness: bm25 +0.30; rag +0.10.",
+        "Plain baselines, which quote the best sentences, are ahead on truthfulness: bm25 +0.30; rag +0.10. The search finds "
+        "what the model then loses: try a stronger model.",
     )
     assert beaten(QUESTIONS, Comparison(2, "truthfulness", {}), undecided(), Values()) == ()
 

@@ -56,7 +56,7 @@ def test_an_unknown_price_is_not_free() -> None:
 
 @pytest.mark.parametrize(
     ("usd", "told"),
-    [(0, "0"), (0.00651, "0.0065"), (0.5, "0.5"), (0.0131, "0.013"), (99.5, "99.50"), (2036.7, "2,037")],
+    [(0, "0"), (0.00651, "0.0065"), (0.5, "0.50"), (0.0131, "0.013"), (99.5, "99.50"), (2036.7, "2,037")],
 )
 def test_money_has_the_digits_worth_reading(usd: float, told: str) -> None:
     assert dollars(usd) == told

@@ -117,6 +117,10 @@ def utility_lines(case: Case, estimates: Mapping[str, Estimate]) -> list[str]:
     cost_term = "" if None in case.costs.values() else " - cost of an answer"
     formula = f"{v.right:g} x right - {v.wrong:g} x wrong - {v.abstain:g} x not given{cost_term}"
     lines = [f"3 utility = {formula}; {_format_rule(case)}"]
+    if any(case.unanswerable):
+        lines.append(
+            f"3 right is also who declines one of the {sum(case.unanswerable)} questions that have no answer"
+        )
     unknown = [name for name, cost in case.costs.items() if cost is None]
     if unknown:
         lines.append(

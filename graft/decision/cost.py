@@ -119,7 +119,7 @@ def required_price(model: str, table: PriceTable) -> Price:
 def stale(used: Mapping[str, Price | Rate], today: date) -> tuple[str, ...]:
     """Return a warning for each price in `used` (name to price) that is older than `STALE_DAYS` on `today`."""
     return tuple(
-        f"The price of {name} is from {price.as_of} ({(today - price.as_of).days} days old): check it and override it in graft.toml."
+        f"The price of {name} is from {price.as_of} ({(today - price.as_of).days} days old): check it, and set yours under [costs] prices."
         for name, price in used.items()
         if price.as_of is not None and (today - price.as_of).days > STALE_DAYS
     )

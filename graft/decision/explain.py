@@ -23,11 +23,7 @@ Failures = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 def sensitivity_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the settings under which the verdict would be another one, or that there is none."""
-    flips = [
-        f"{_setting(row)}: {_OTHERWISE[row['kind']]} {row['variant'] or ' or '.join(row['candidates']) or 'nothing'}"
-        for row in rows
-        if row["changes"]
-    ]
+    flips = [f"{_setting(row)}: {_verdict(row)}" for row in rows if row["changes"]]
     return [f"would change it, {line}" for line in flips] or [
         "nothing tried would change it: a wrong answer costing 0.5 to 4 times what a right one brings, half and twice the "
         "price of an answer, a tenth and ten times the volume"
@@ -39,6 +35,12 @@ _OTHERWISE = {
     "KEEP_THE_CHEAPER": "keep the cheaper,",
     "UNDECIDED": "undecided between",
 }
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    if not row["variant"] and not row["candidates"]:
+        return "no variant is fit to serve"
+    return f"{_OTHERWISE[row['kind']]} {row['variant'] or ' or '.join(row['candidates'])}"
 
 
 def _setting(row: Mapping[str, Any]) -> str:

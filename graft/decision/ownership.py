@@ -163,7 +163,7 @@ def dollars(usd: float) -> str:
     if usd == 0:
         return "0"
     if abs(usd) < 1:
-        return f"{usd:.2g}"
+        return f"{usd:#.2g}"
     return f"{usd:,.2f}" if abs(usd) < 100 else f"{usd:,.0f}"
 
 

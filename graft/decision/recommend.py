@@ -196,9 +196,11 @@ def _assembled(
     if done.verdict is None:
         nothing = _nothing(trace, rejected, len(case.questions))
         found = {name: dict(causes) for name, causes in failures.items()}
-        return replace(nothing, utility=case.utility_estimates(), failures=found)
+        tried = _sensitivity(case, evidence, (UNDECIDED, ()))
+        return replace(nothing, utility=case.utility_estimates(), failures=found, sensitivity=tried,
+                       trace=(*nothing.trace, *sensitivity_lines(tried)))  # fmt: skip
     verdict = done.verdict
-    sensitivity = [_what_if(what, at, changed, evidence, verdict) for what, at, changed in what_ifs(case)]
+    sensitivity = _sensitivity(case, evidence, (verdict.kind, verdict.candidates))
     probability = case.probability_best(done.left)
     chances = ", ".join(f"{name} {p:.0%}" for name, p in probability.items())
     trace.append(f"chance of being worth the most, from the bootstrap: {chances}")
@@ -218,7 +220,7 @@ def _assembled(
         utility=case.utility_estimates(),
         probability_best=probability,
         questions_needed=verdict.needed,
-        sensitivity=tuple(sensitivity),
+        sensitivity=sensitivity,
         rejected=rejected,
         candidates=verdict.candidates,
         drivers=differing,
@@ -226,19 +228,20 @@ def _assembled(
     )
 
 
-def _what_if(what: str, at: float, changed: Case, evidence: _Evidence, verdict: Verdict) -> dict[str, Any]:
-    other = _steps(changed, evidence).verdict
-    kind, variant = (other.kind, other.variant) if other else (UNDECIDED, None)
-    candidates = list(other.candidates) if other else []
-    same = other is not None and (kind, other.candidates) == (verdict.kind, verdict.candidates)
-    return {
-        "what": what,
-        "at": at,
-        "kind": kind,
-        "variant": variant,
-        "candidates": candidates,
-        "changes": not same,
-    }
+def _sensitivity(
+    case: Case, evidence: _Evidence, verdict: tuple[str, tuple[str, ...]]
+) -> tuple[dict[str, Any], ...]:
+    """Decide again under other values, prices and volumes. `verdict` is the kind and candidates that stand now; a kind
+    without any candidate means that no variant is fit to serve."""
+    rows = []
+    for what, at, changed in what_ifs(case):
+        other = _steps(changed, evidence).verdict
+        kind, variant, candidates = (
+            (UNDECIDED, None, ()) if other is None else (other.kind, other.variant, other.candidates)
+        )
+        rows.append({"what": what, "at": at, "kind": kind, "variant": variant, "candidates": list(candidates),
+                     "changes": (kind, candidates) != verdict})  # fmt: skip
+    return tuple(rows)
 
 
 # --- input -----------------------------------------------------------------------------------------------------------
@@ -293,7 +296,7 @@ def _contract(
 
 def _nothing(trace: list[str], rejected: Mapping[str, str], n: int) -> Recommendation:
     """The verdict when no variant or no question is left."""
-    needed, details = None, [f"{name}: {why}" for name, why in rejected.items()]
+    needed, details = None, tuple(f"{name}: {why}" for name, why in rejected.items())
     if n == 0:
         needed = FIRST_SAMPLE
         reason = f"There are no questions: write about {needed}, a fifth of them unanswerable."
@@ -304,7 +307,7 @@ def _nothing(trace: list[str], rejected: Mapping[str, str], n: int) -> Recommend
     return Recommendation(
         kind=UNDECIDED,
         variant=None,
-        reasons=(reason, *details),
+        reasons=details or (reason,),
         trace=(*trace, f"7 UNDECIDED: {reason}"),
         questions_needed=needed,
         rejected=dict(rejected),

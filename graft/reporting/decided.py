@@ -18,7 +18,7 @@ _MEANING = {
     "KEEP_THE_CHEAPER": "No dearer variant is better by an amount that matters to you, and this one costs least.",
     "UNDECIDED": "These questions cannot tell the variants apart. Nothing is wrong; there is just not enough evidence yet.",
 }
-_UNFIT = "Every variant breaks a limit, or its answers are worth less than none. Mend what the list below names, or try another model."
+_UNFIT = "Every variant breaks a limit, or its answers are worth less than declining every question. Mend what is named here, or try another model."
 _FACTS = ("correct", "wrong", "over_refusal", "abstain_recall", "format", "latency_p50", "cost")
 
 
@@ -88,7 +88,8 @@ def sensitivity(recommendation: Recommendation) -> str:
     rows: dict[str, list[str]] = {}
     for row in recommendation.sensitivity:
         other = Recommendation(row["kind"], row["variant"], candidates=tuple(row["candidates"]))
-        told = escape(shown.verdict(other))
+        none = not other.variant and not other.candidates
+        told = escape(shown.UNFIT if none else shown.verdict(other))
         verdict_there = f"<b>{told}</b>" if row["changes"] else f'<span class="none">{told}</span>'
         rows.setdefault(str(row["what"]), []).append(
             f"<span><small>at {row['at']:g}</small> {verdict_there}</span>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 
 from graft.decision.ratios import MICRO
@@ -11,7 +12,7 @@ from graft.evaluation.metrics import METRICS
 from graft.reporting import cells, shown
 from graft.reporting.data import OUTCOMES
 from graft.reporting.svg import difference_bar, length_bar
-from graft.types import Comparison, Contrast, Recommendation
+from graft.types import Comparison, Contrast, Estimate, Recommendation
 
 
 def outcome_bars(
@@ -65,11 +66,18 @@ def overview(comparison: Comparison, recommendation: Recommendation, slots: Mapp
             cells.named(name, slots[name], shown.mark(name, comparison, recommendation)),
             cells.estimate(primary, found.get(primary)),
             cells.bar(found.get(primary), axis, slots[name]),
-            *(cells.estimate(metric, found.get(metric)) for metric in metrics[1:]),
+            *(_brief(metric, found.get(metric)) for metric in metrics[1:]),
         ]
         for name, found in comparison.variants.items()
     ]
     return cells.table("Means with 95% intervals", header, body, "numbers")
+
+
+def _brief(metric: str, found: Estimate | None) -> str:
+    """Return an estimate; of time and money the mean alone, so that the table fits: their intervals stand under cost and speed."""
+    if found is not None and shown.scale(metric).high is None:
+        found = replace(found, low=None, high=None)
+    return cells.estimate(metric, found)
 
 
 # Of what is no metric of a row: measured times, and ratios, which are as good as what they are made of.
@@ -108,7 +116,10 @@ def differences(comparison: Comparison) -> str:
     family = [item for item in comparison.contrasts if item.metric == comparison.primary and not item.stratum]
     others = [item for item in comparison.contrasts if item not in family]
     first = (
-        _contrasts(f"Differences in {shown.long(comparison.primary).lower()}, p after Holm", family)
+        _contrasts(
+            f"Differences in {shown.long(comparison.primary).lower()}: p after Holm, each interval by itself",
+            family,
+        )
         if family
         else "<p>None.</p>"
     )

@@ -104,7 +104,7 @@ def to_terminal(comparison: Comparison, recommendation: Recommendation, trust: T
     parts += [shown.verdict(recommendation), *_bullets(recommendation.reasons)]
     told = trusted.lines(trust) if trust else []
     if told:
-        parts += ["", trusted.basis(comparison.primary), *told]
+        parts += ["", trusted.basis(comparison.primary, trust or Trust()), *told]
     if comparison.warnings:
         parts += ["", "Warnings", *_bullets(comparison.warnings)]
     return "\n".join(parts)

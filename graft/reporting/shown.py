@@ -54,6 +54,8 @@ _LONG = {
 _MONEY = {"cost", COST_PER_CORRECT}
 _VERDICTS = {"RECOMMEND": "Recommended", "KEEP_THE_CHEAPER": "Keep the cheaper", "UNDECIDED": "Undecided"}
 
+UNFIT = "None is fit to serve"
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -91,12 +93,14 @@ def number(metric: str, value: float | None) -> str:
     shown = scale(metric)
     if metric in _MONEY:
         return _money(value * shown.factor)
+    if shown.form.endswith(" s") and 0 < value < 0.01:
+        return f"{value:.3f} s"
     return shown.form.format(value * shown.factor).replace("-", "−")
 
 
 def _money(usd: float) -> str:
     """Return USD with cents, or with two figures where cents would be nothing."""
-    return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.2g}"
+    return f"${usd:,.2f}" if usd >= 0.1 or usd == 0 else f"${usd:#.2g}"
 
 
 def mean(metric: str, estimate: Estimate | None) -> str:
@@ -176,6 +180,8 @@ def overview(comparison: Comparison) -> list[str]:
 
 def verdict(recommendation: Recommendation) -> str:
     """Return the verdict as a headline: "Recommended: rag"."""
+    if recommendation.rejected and not recommendation.variant and not recommendation.candidates:
+        return UNFIT
     kind = _VERDICTS.get(recommendation.kind, recommendation.kind)
     who = recommendation.variant or " or ".join(recommendation.candidates)
     return f"{kind}: {who}" if who else kind

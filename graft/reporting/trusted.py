@@ -20,16 +20,20 @@ _TARGETS = {
     "supported": "Fully supported by its passages",
 }
 _SCALES = {"supported": "ctx_grounded"}  # what is labelled has no card of its own
-_ASK = "Label 50 to 100 answers with graft label: then every rate below stands beside what people say."
+_ASK = "Label 50 to 100 answers with graft label: the rates then stand beside what people say."
 
 
-def basis(primary: str) -> str:
+def basis(primary: str, trust: Trust) -> str:
     """Return what the verdict rests on, in a sentence."""
     card = METRICS.get(primary)
     grade = f" (grade {card.grade})" if card else ""
     if card and "judge" in card.needs:
         return f"The verdict rests on the judge: {primary}{grade} is the primary metric that graft.toml declares."
-    return f"The verdict rests on {primary}{grade}, measured offline; a judge and labels stand beside it and did not enter it."
+    beside = [
+        name for name, there in (("a judge", trust.judge), ("labels", trust.labels)) if there is not None
+    ]
+    told = f"; {' and '.join(beside)} beside it did not enter it" if beside else ""
+    return f"The verdict rests on {primary}{grade}, measured offline{told}."
 
 
 # --- plain text --------------------------------------------------------------------------------------------------------
@@ -135,7 +139,7 @@ def to_markdown(trust: Trust, primary: str) -> list[str]:
     """Return the section as lines of Markdown; none without labels or a judge."""
     told = lines(trust)
     return (
-        ["", "## How far the figures can be trusted", "", basis(primary), "", "```text", *told, "```"]
+        ["", "## How far the figures can be trusted", "", basis(primary, trust), "", "```text", *told, "```"]
         if told
         else []
     )
@@ -143,7 +147,7 @@ def to_markdown(trust: Trust, primary: str) -> list[str]:
 
 def to_html(trust: Trust, primary: str) -> str:
     """Return the section's content as HTML."""
-    parts = [f"<p>{escape(basis(primary))}</p>"]
+    parts = [f"<p>{escape(basis(primary, trust))}</p>"]
     if trust.labels is None:
         parts.append(f"<p>No answer was labelled by people. {escape(_ASK)}</p>")
     else:

@@ -41,7 +41,10 @@ def beaten(
     ahead = [known for known in plain if (means[known] or 0.0) > (means[name] or 0.0)]
     if ahead:
         told = ", ".join(f"{known} {means[known]:+.2f}" for known in ahead)
-        found.append(f"Plain baselines are ahead on {comparison.primary}: {told}; {name} {means[name]:+.2f}.")
+        found.append(
+            f"Plain baselines, which quote the best sentences, are ahead on {comparison.primary}: {told}; {name} {means[name]:+.2f}. "
+            "The search finds what the model then loses: try a stronger model."
+        )
     return tuple(found)
 
 
