@@ -108,7 +108,7 @@ def test_markdown_holds_the_same():
     [
         ("correct", 0.625, "62%"), ("truthfulness", -0.5, "−0.50"), ("cost", 0.0007, "$0.70"), ("cost", 0.0000042, "$0.0042"),
         ("cost", 0.0, "$0.00"), ("latency_p95", 1.234, "1.23 s"), ("tokens_in", 812.4, "812"), ("another", 0.5, "0.500"),
-        ("correct", None, "–"),
+        ("correct", None, "–"), ("latency_p50", 0.0042, "4 ms"), ("ttft_p95", 0.2, "0.20 s"), ("latency_p50", 0.0, "0.00 s"), ("cost", 0.000005, "$0.0050"),
     ],
 )  # fmt: skip
 def test_how_numbers_are_written(metric, value, text):

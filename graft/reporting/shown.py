@@ -94,7 +94,7 @@ def number(metric: str, value: float | None) -> str:
     if metric in _MONEY:
         return _money(value * shown.factor)
     if shown.form.endswith(" s") and 0 < value < 0.01:
-        return f"{value:.3f} s"
+        return f"{max(1, round(1000 * value))} ms"
     return shown.form.format(value * shown.factor).replace("-", "−")
 
 
