@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-from benchmarks.anchors import bm25, financebench, ragchecker  # noqa: E402
-from benchmarks.anchors.__main__ import main  # noqa: E402
-from benchmarks.anchors.figures import auc, bootstrap, pearson, spearman  # noqa: E402
-from graft.errors import DataError  # noqa: E402
+from benchmarks.anchors import bm25, financebench, ragchecker
+from benchmarks.anchors.__main__ import main
+from benchmarks.anchors.figures import auc, bootstrap, pearson, spearman
+from graft.errors import DataError
 
+ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("GRAFT_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
 

@@ -1,13 +1,9 @@
 """The chat page in a real browser."""
 
 import contextlib
-import sys
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from browser import CHROMIUM, browser
 from test_server import KEY, Scripted, serving
 

@@ -1,14 +1,10 @@
 """The judge: what it is asked, what is believed of its replies, and what becomes of the rest."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parent))
 from scripted_endpoint import material, scripted, verdicts
 
 from graft import plugins

@@ -1,16 +1,11 @@
 """The demo data: what ships is whole, consistent, free of leaks, and what its recipe writes."""
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
 from graft.retrieval.documents import load_documents
 from graft.types import Document
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from recipes.handbook import build, content, verify
 from recipes.handbook.spans import locate
 

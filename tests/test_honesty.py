@@ -4,12 +4,8 @@ everything stand in test_project.py.)"""
 
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from conftest import jsonl
 from scripted_endpoint import material, scripted, verdicts
 

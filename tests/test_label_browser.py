@@ -1,14 +1,10 @@
 """The labelling page in a real browser: keys, resuming, hostile answers, nothing lost."""
 
 import contextlib
-import sys
-from pathlib import Path
 
 import pytest
-from serving import listening
-
-sys.path.insert(0, str(Path(__file__).parent))
 from browser import CHROMIUM, browser
+from serving import listening
 
 from graft.evaluation.labels import Draw, Item, add_draw, read_labels
 from graft.server.label_app import create_label_app

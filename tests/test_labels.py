@@ -9,17 +9,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import httpx
 import pytest
+from conftest import jsonl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import listening
 from typer.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parent))
-from conftest import jsonl
 
 from graft import Project
 from graft.cli.label_form import label_in_terminal

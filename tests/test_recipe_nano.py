@@ -35,10 +35,12 @@ TINY = Shape(vocab=512, hidden=64, layers=2, heads=1, ffn=64, context=256)
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
+    """One thread here; and the smallest floats, which the recipe's training flushes to zero, back for the tests after it."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="module")
