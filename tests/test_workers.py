@@ -76,7 +76,7 @@ def read(workers, folder, loaders, *whats):
 
 
 def test_each_bad_file_costs_its_row_and_the_good_ones_are_read(tmp_path, odd):
-    with Workers(Limits(seconds=3, memory_mb=400, workers=2)) as workers:
+    with Workers(Limits(seconds=1, memory_mb=400, workers=2)) as workers:
         made = read(workers, tmp_path, odd, "good", "crash", "hang", "exit", "eat", "fail", "better")
     assert [[document.text for document in one.documents] for one in made] == [
         ["text: good"], [], [], [], [], [], ["text: better"],
@@ -84,7 +84,7 @@ def test_each_bad_file_costs_its_row_and_the_good_ones_are_read(tmp_path, odd):
     good = made[0].documents[0]
     assert (good.id, good.metadata, good.pages) == ("id0", {"n": [1, 2.5, None]}, (0, 3))
     assert [one.problem[0] if one.problem else "" for one in made] == [
-        "", "skipped: the parser crashed on it (SIGSEGV).", "skipped: reading it takes more than 3 seconds.",
+        "", "skipped: the parser crashed on it (SIGSEGV).", "skipped: reading it takes more than 1 seconds.",
         "skipped: the parser crashed on it (exit code 3).", "skipped: reading it needs more than 400 MB of memory.",
         "the loader failed (KeyError: 'inside').", "",
     ]  # fmt: skip
