@@ -2,7 +2,7 @@
 
 Plain text is preferred over HTML. Who, when and about what becomes metadata and the first line; what is quoted from
 earlier messages stands below a heading of its own, so that a search does not take it for the sender's words. Knows no
-signatures, encryption or Outlook's .msg.
+signatures or encryption.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class EmlLoader:
                 f"{path}: not an e-mail: it has none of the usual headers.", "Check its extension."
             )
         failed: list[str] = []
-        yield from _documents(message, document_id, path, failed)
-        _report(path, failed)
+        yield from documents_of(message, document_id, path, failed)
+        report(path, failed)
 
 
 class MboxLoader:
@@ -86,13 +86,14 @@ class MboxLoader:
                 continue
             seen.add(name)
             try:
-                yield from _documents(message, f"{document_id}#{name}", path, failed)
+                yield from documents_of(message, f"{document_id}#{name}", path, failed)
             except DataError as error:
                 failed.append(f"message {number}: {error.message}")
-        _report(path, failed)
+        report(path, failed)
 
 
-def _report(path: Path, failed: list[str]) -> None:
+def report(path: Path, failed: list[str]) -> None:
+    """Raise DataError naming the parts of a file that could not be read, if there are any."""
     if failed:
         more = f" … and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
         message = f"{path}: {len(failed)} parts were left out: {'; '.join(failed[:_SHOWN])}{more}."
@@ -121,12 +122,16 @@ def _header(message: EmailMessage, name: str) -> str:
     return " ".join(str(value).encode("utf-8", "replace").decode().split())
 
 
-def _documents(message: EmailMessage, document_id: str, path: Path, failed: list[str]) -> Iterator[Document]:
+def documents_of(
+    message: EmailMessage, document_id: str, path: Path, failed: list[str], kind: str = ".eml"
+) -> Iterator[Document]:
+    """Yield the Document of a message from the file `path` and those of its attachments; note in `failed` what could not
+    be read. `kind` is the suffix of such files."""
     subject = _header(message, "subject")
     people = {name: value for name in ("from", "to", "cc") if (value := _header(message, name))}
     when = _date(_header(message, "date"))
     parts = list(_attachments(message))
-    metadata: dict[str, Any] = {"type": ".eml", **people}
+    metadata: dict[str, Any] = {"type": kind, **people}
     if when:
         metadata["date"] = when
     if parts:
@@ -167,11 +172,17 @@ def _date(value: str) -> str:
 
 
 def _body(message: EmailMessage, path: Path) -> str:
-    """Return the message's text: the plain part, or the HTML one rendered when there is no plain one."""
+    """Return the message's text: the plain part, or the HTML one rendered when there is no plain one; below it those of the
+    messages that it holds, each under its subject."""
     texts: dict[str, str] = {}
-    for part in message.walk():
+    held: list[str] = []
+    for part in _parts(message):
         kind = part.get_content_type()
-        if kind in {"text/plain", "text/html"} and part.get_content_disposition() != "attachment":
+        if kind == "message/rfc822":
+            inner = part.get_payload()
+            if isinstance(inner, list) and inner and (text := _body(inner[0], path)):
+                held.append(f"## {_header(inner[0], 'subject') or 'A message'}\n\n{text.strip()}")
+        elif kind in {"text/plain", "text/html"} and part.get_content_disposition() != "attachment":
             text = unmarked(_text(part, path)) if kind == "text/plain" else _text(part, path)
             if kind == "text/html":
                 try:
@@ -180,7 +191,16 @@ def _body(message: EmailMessage, path: Path) -> str:
                     text = ""
             if text.strip():
                 texts[kind] = f"{texts[kind]}\n\n{text}" if kind in texts else text
-    return texts.get("text/plain") or texts.get("text/html") or ""
+    own = texts.get("text/plain") or texts.get("text/html") or ""
+    return "\n\n".join(filter(None, [own, *held]))
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """Yield the parts of a message, down to the messages in it."""
+    yield message
+    if message.is_multipart() and message.get_content_type() != "message/rfc822":
+        for part in message.get_payload():
+            yield from _parts(part)
 
 
 def _text(part: Any, path: Path) -> str:
@@ -260,7 +280,7 @@ def _attached(part: Any, name: str, document_id: str, path: Path, subject: str) 
     """Yield what the loader for the attachment's suffix makes of it; nothing where no loader claims it."""
     suffix = PurePosixPath(name).suffix.lower()
     loader = _loaders().get(suffix)
-    if loader is None or suffix in {".eml", ".mbox"}:
+    if loader is None or suffix in {".eml", ".mbox", ".msg"}:
         return
     data = part.get_payload(decode=True) or b""
     if len(data) > MAX_ATTACHMENT_BYTES:
