@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -145,3 +146,14 @@ def test_public_names_are_one_explicit_list() -> None:
         "Recommendation",
     ]  # fmt: skip
     assert all(hasattr(graft, name) for name in graft.__all__)
+
+
+def test_the_architecture_page_names_every_module_and_folder_of_the_package() -> None:
+    page = (PACKAGE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawn = set(re.findall(r"[a-z_*]+(?:\.py|/)", page.replace("settings*.py", "settings.py ")))
+    own = {
+        path.name if path.suffix else f"{path.name}/"
+        for path in PACKAGE.iterdir()
+        if not path.name.startswith("_")
+    }
+    assert {name for name in own if not name.startswith("settings_")} - {"py.typed"} <= drawn
