@@ -280,7 +280,9 @@ def test_the_metrics_of_a_right_answer(tmp_path):
         ["answer", "question", "references"], ["claims", "evidence", "question"], ["claims", "evidence", "question"],
     ]  # fmt: skip
     assert material(asked[0])["answer"] == "It is $45. Ask Anna for cash."
-    shown = sorted(material(body)["evidence"] for body in asked[1:])  # these two are asked at once, in either order
+    shown = sorted(
+        material(body)["evidence"] for body in asked[1:]
+    )  # these two are asked at once, in either order
     assert shown == [["The allowance is $45."], ["The allowance is $45.", "$45"]]
     assert "rag" not in json.dumps([body["messages"] for body in asked])
 
