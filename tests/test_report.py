@@ -11,6 +11,7 @@ import re
 import pytest
 import synthetic
 
+from graft.decision.screening import chance
 from graft.reporting import report, shown
 from graft.reporting.data import OUTCOMES, as_script, outcome
 from graft.types import (
@@ -120,7 +121,7 @@ def test_how_differences_are_written():
     assert shown.difference("truthfulness", 0.5) == "+0.50"
     assert shown.difference("log_latency", 0.0) == "× 1.00"
     assert [shown.p_value(p) for p in (None, 0.00001, 0.0421)] == ["–", "< 0.001", "0.042"]
-    assert [shown.share(p) for p in (0.0, 0.5, 1.0)] == ["< 1%", "50%", "> 99%"]
+    assert [chance(p) for p in (0.0, 0.5, 1.0)] == ["< 1%", "50%", "> 99%"]
 
 
 @pytest.mark.parametrize(

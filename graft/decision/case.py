@@ -162,7 +162,7 @@ def accuracy_line(case: Case, names: Sequence[str]) -> tuple[str, bool] | None:
     )
     told = (
         f"3 Accuracy alone: {best} - {cheapest} = {100 * (a.right - b.right):+.1f} points ({p_value(p)}), "
-        f"wrong answers {b.wrong:.1%} -> {a.wrong:.1%}, utility {worth.value:+.3f}"
+        f"wrong answers {b.wrong:.1%} -> {a.wrong:.1%}, utility {worth.value:+z.3f}"
     )
     misled = p < 0.05 and (worth.low is None or worth.low <= 0)
     return (f"{told}: more right answers, but no gain in utility shown." if misled else told), misled

@@ -30,6 +30,7 @@ from graft.decision.screening import (
     SILENCE,
     Limits,
     Screened,
+    chance,
     dominated,
     guardrails,
     hard_limits,
@@ -202,7 +203,7 @@ def _assembled(
     verdict = done.verdict
     sensitivity = _sensitivity(case, evidence, (verdict.kind, verdict.candidates))
     probability = case.probability_best(done.left)
-    chances = ", ".join(f"{name} {p:.0%}" for name, p in probability.items())
+    chances = ", ".join(f"{name} {chance(p)}" for name, p in probability.items())
     trace.append(f"chance of being worth the most, from the bootstrap: {chances}")
     told, torn = stratum_lines(case, done.left, verdict)
     trace += told + sensitivity_lines(sensitivity)

@@ -217,6 +217,11 @@ def money(usd: float) -> str:
     return f"${usd * 1000:.4g}"
 
 
+def chance(p: float) -> str:
+    """Return a probability from draws as a percentage, never as certain: other draws might have shown the rest."""
+    return "< 1%" if p < 0.01 else "> 99%" if p > 0.99 else f"{p:.0%}"
+
+
 def p_value(p: float) -> str:
     """Return a p-value as printed: four decimals, never 0."""
     return f"p = {p:.4f}" if p >= 0.0001 else "p < 0.0001"

@@ -8,6 +8,7 @@ from typing import Any
 
 from graft.decision.failures import CAUSES
 from graft.decision.ownership import Ownership
+from graft.decision.screening import chance
 from graft.evaluation.cards import GRADES
 from graft.evaluation.metrics import METRICS
 from graft.reporting import cells, shown
@@ -105,10 +106,10 @@ def sensitivity(recommendation: Recommendation) -> str:
         "The verdict under other settings; bold where it differs", ["What", "Verdict at each setting"], body
     )
     even = [escape(line) for line in recommendation.trace if line.startswith("break-even")]
-    chance = ", ".join(
-        f"{escape(name)} {shown.share(part)}" for name, part in recommendation.probability_best.items()
+    best = ", ".join(
+        f"{escape(name)} {chance(part)}" for name, part in recommendation.probability_best.items()
     )
-    lines = [*even, *([f"Chance of being worth the most: {chance}."] if chance else [])]
+    lines = [*even, *([f"Chance of being worth the most: {best}."] if best else [])]
     return f"<p><b>{tried}</b> would change the verdict.</p>{table}" + "".join(
         f"<p>{line}</p>" for line in lines
     )

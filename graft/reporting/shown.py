@@ -147,11 +147,6 @@ def p_value(p: float | None) -> str:
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
-def share(value: float) -> str:
-    """Return a probability as a percentage, never as certain."""
-    return "< 1%" if value < 0.01 else "> 99%" if value > 0.99 else f"{value:.0%}"
-
-
 def short(metric: str) -> str:
     """Return the name of a metric for a narrow column."""
     return _SHORT.get(metric, metric)
