@@ -170,7 +170,8 @@ def percentile_interval(values: ArrayLike, q: float, *, level: float = 0.95) -> 
     if n == 0:
         return Interval(None, None, None)
     value = float(np.quantile(array, q))
-    below = special.bdtr(np.arange(n + 1), n, q)  # the chance of at most so many observations below the quantile
+    # The chance of at most so many observations below the quantile.
+    below = special.bdtr(np.arange(n + 1), n, q)
     lower = int(np.searchsorted(below, (1 - level) / 2))
     upper = int(np.searchsorted(below, (1 + level) / 2)) + 1
     if lower < 1 or upper > n:
