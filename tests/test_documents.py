@@ -436,6 +436,7 @@ def test_dotfiles_links_out_and_special_files_stay_out(tmp_path):
     (docs / "dangling.md").symlink_to(tmp_path / "nowhere.md")
     write(docs / "~$a.docx", "what Word writes beside a document that is open")
     (docs / "round").symlink_to(docs)
+    (docs / "python").symlink_to("/usr/bin/env")  # of no kind that is read: nobody misses it
     (docs / "elsewhere").symlink_to(tmp_path)
     os.mkfifo(docs / "pipe.md")
     loaded = load_documents([docs], base=tmp_path)
@@ -449,9 +450,9 @@ def test_dotfiles_links_out_and_special_files_stay_out(tmp_path):
     assert (loaded.problems, loaded.skipped) == (scan([docs], base=tmp_path, suffixes=(".md",)).problems, {})
     seen = [
         find(docs / name, docs, base=tmp_path, suffixes=(".md",))
-        for name in ("dangling.md", "elsewhere", "link.md")
+        for name in ("dangling.md", "elsewhere", "link.md", "python", "round")
     ]
-    assert seen == list(loaded.problems)
+    assert seen == [*loaded.problems, None, None]
     assert find(docs / "~$a.docx", docs, suffixes=(".docx",)) is None
 
 

@@ -80,8 +80,9 @@ def scan(
         for path, name, real in sorted(_walk(root), key=itemgetter(1)):
             if root.is_dir() and not (_matches(name, include) and not _matches(name, exclude)):
                 continue
-            if real is not None and longest_suffix(path, known) == "":
-                left_out[path.suffix.lower()] += 1
+            if longest_suffix(path, known) == "" and (real is not None or not path.is_dir()):
+                if real is not None:
+                    left_out[path.suffix.lower()] += 1
                 continue
             usable += 1
             seen = _strayed(path, base) if real is None else _examined(path, name, base, max_bytes)
@@ -114,11 +115,10 @@ def find(
     hidden = any(map(_hidden, path.relative_to(root).parts))
     if hidden or not _matches(name, include) or _matches(name, exclude):
         return None
-    if path.is_symlink():
-        within = path.resolve().is_relative_to(root.resolve())
-        if not (within and path.exists()):
-            return _strayed(path, base)
-    if longest_suffix(path, suffixes) == "" or not path.is_file():
+    known = longest_suffix(path, suffixes) != ""
+    if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root.resolve())):
+        return _strayed(path, base) if known or path.is_dir() else None
+    if not known or not path.is_file():
         return None
     return _examined(path, name, base, max_bytes)
 
