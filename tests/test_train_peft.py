@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,11 +22,11 @@ from safetensors.torch import load_file
 from graft import plugins
 from graft.backends import devices, models
 from graft.backends.generators.generate_transformers import TransformersGenerator
-from graft.backends.trainers import adapters_peft, train_data, train_loop, train_peft
+from graft.backends.trainers import exports, train_checks, train_data, train_loop, train_peft
 from graft.backends.trainers.lora import is_plain_lora, peft_calm
 from graft.errors import BackendError, ConfigError, DataError, Mismatch, MissingExtra, NotBuilt
 from graft.testing.models import TrainerConformance, chat, tiny_model
-from graft.tuning.adapters import read_manifest, verify
+from graft.tuning.adapters import AdapterManifest, read_manifest, verify
 from graft.tuning.train import train_adapter
 from graft.types import TrainingRow
 
@@ -300,35 +301,6 @@ def test_kill_minus_nine_loses_nothing(folder, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.slow
-def test_two_processes_train_what_one_trains(folder, tmp_path):
-    """Data parallel by accelerate: the same steps, each shared out, give the same weights up to rounding."""
-    script = """
-import sys
-from pathlib import Path
-from graft.backends import devices
-from graft.backends.trainers.train_peft import PeftTrainer
-from graft.testing.models import TrainerConformance
-devices.cpu_has_bf16 = lambda: False
-rows = TrainerConformance.ROWS
-options = PeftTrainer.Options(model=sys.argv[1], epochs=2, batch_size=4, batch_tokens=64, learning_rate=1e-3)
-PeftTrainer(options).train(rows, rows[:2], Path(sys.argv[2]), seed=1, progress=lambda *_: None)
-"""
-    (tmp_path / "train.py").write_text(script)
-    port = str(29_500 + os.getpid() % 1000)
-    for world, name in ((1, "one"), (2, "two")):
-        processes = []
-        for rank in range(world):
-            ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1",
-                     "MASTER_PORT": port} if world > 1 else {}  # fmt: skip
-            command = [sys.executable, str(tmp_path / "train.py"), str(folder), str(tmp_path / name)]
-            processes.append(subprocess.Popen(command, env={**os.environ, **ranks}))
-        assert [process.wait() for process in processes] == [0] * world
-    one, two = _tensors(tmp_path / "one"), _tensors(tmp_path / "two")
-    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
-    assert any(one[name].abs().max() > 1e-3 for name in one if "lora_B" in name)
-
-
 # --- the adapter ---------------------------------------------------------------------------------------------------
 
 
@@ -376,6 +348,12 @@ def test_a_layer_that_the_model_lacks_is_named_with_those_it_has(folder, tmp_pat
         )
 
 
+def test_a_head_that_is_tied_to_the_embeddings_is_refused(folder, tmp_path):
+    """Merged, its change would reach the embeddings too: GRAFT, peft and every server would read other tokens."""
+    with pytest.raises(ConfigError, match="shares its weights with the embeddings"):
+        trainer(folder, target_modules=["lm_head"]).train(ROWS, (), tmp_path, seed=0, progress=quiet)
+
+
 def test_an_adapter_beyond_plain_lora_goes_through_peft(folder, adapter, tmp_path):
     shutil.copytree(adapter, tmp_path / "a")
     config = json.loads((tmp_path / "a" / "adapter_config.json").read_text())
@@ -409,18 +387,38 @@ def test_an_adapter_of_another_model_is_refused(adapter, tmp_path):
         models.load(str(other), tmp_path / "nothing")
 
 
-def test_merging_writes_a_model_that_says_the_same(folder, adapter, tmp_path):
-    prompts = [row.prompt for row in ROWS]
-    worst = adapters_peft.merge(str(folder), adapter, tmp_path / "m", prompts)
-    assert worst < 1e-3
+def test_merging_writes_a_model_that_says_the_same(folder, adapter, tmp_path, monkeypatch):
+    asked = [(row.prompt, row.answer) for row in ROWS]
+    found = exports.merge(str(folder), adapter, tmp_path / "m", asked)
+    assert found.difference < 1e-3
+    assert (found.agreement, found.same) == (1.0, len(ROWS))
     with_adapter = TransformersGenerator(
         TransformersGenerator.Options(model=str(folder), adapter=str(adapter))
     )
     merged = TransformersGenerator(TransformersGenerator.Options(model=str(tmp_path / "m")))
-    said, again = (made.generate(prompts, max_tokens=20) for made in (with_adapter, merged))
+    said, again = (
+        made.generate([row.prompt for row in ROWS], max_tokens=20) for made in (with_adapter, merged)
+    )
     assert [one.text for one in said] == [one.text for one in again]
+    monkeypatch.setattr(exports, "EXACT", -1.0)
     with pytest.raises(Mismatch, match="differs from the adapter"):
-        adapters_peft.merge(str(folder), adapter, tmp_path / "n", prompts, tolerance=-1.0)
+        exports.merge(str(folder), adapter, tmp_path / "n", asked)
+
+
+def test_a_merge_into_16_bits_that_loses_the_adapter_is_noticed(folder, adapter, tmp_path, monkeypatch):
+    asked = [(row.prompt, row.answer) for row in ROWS]
+    found = exports.merge(str(folder), adapter, tmp_path / "m", asked, dtype="bfloat16")
+    assert found.agreement > 0.95
+    assert next(iter(load_file(tmp_path / "m" / "model.safetensors").values())).dtype == torch.bfloat16
+
+    def without_the_adapter(path, *options):
+        return models.load_base(folder if path == tmp_path / "n" else path, *options)
+
+    monkeypatch.setattr(
+        exports, "models", SimpleNamespace(**{**vars(models), "load_base": without_the_adapter})
+    )
+    with pytest.raises(Mismatch, match="of the likeliest tokens are the same"):
+        exports.merge(str(folder), adapter, tmp_path / "n", asked, dtype="bfloat16")
 
 
 def test_four_bits_need_their_package_and_widths_of_64(folder, tmp_path, monkeypatch):
@@ -437,8 +435,8 @@ def test_four_bits_need_their_package_and_widths_of_64(folder, tmp_path, monkeyp
     config.intermediate_size = 100
     config.save_pretrained(odd)
     with pytest.raises(ConfigError, match="input width 100"):
-        train_peft._check_quantizable(odd)
-    train_peft._check_quantizable(folder)
+        train_checks.check_quantizable(odd)
+    train_checks.check_quantizable(folder)
 
 
 def test_an_estimate_counts_steps_and_tokens(folder):
@@ -539,3 +537,17 @@ def test_work_for_another_identity_is_not_resumed(folder, tmp_path):
         progress=quiet,
     )
     assert manifest.steps == 3
+
+
+def test_a_curve_is_told_in_a_line_with_the_kept_step_starred():
+    def manifest(points, best):
+        return AdapterManifest({}, "f", 1, 1, 0, best_step=best, loss=tuple((at, None, loss) for at, loss, _ in points),
+                               accuracy=tuple((at, right) for at, _, right in points))  # fmt: skip
+
+    short = manifest([(0, 5.3, 0.2), (23, 2.81, 0.57), (46, 2.58, 0.6)], 23)
+    assert short.curve == "dev loss and right tokens by step 0: 5.30 20%, 23*: 2.81 57%, 46: 2.58 60%"
+    long = manifest([(at, 2.0, 0.5) for at in range(61)], 17).curve
+    assert [part.partition(":")[0].strip() for part in long.removeprefix("dev loss and right tokens by step").split(",")] == [
+        "0", "6", "12", "17*", "18", "24", "30", "36", "42", "48", "54", "60",
+    ]  # fmt: skip
+    assert AdapterManifest({}, "f", 1, 0, 0, loss=((3, 1.0, None),)).curve == ""

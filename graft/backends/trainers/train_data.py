@@ -81,13 +81,14 @@ def collate(rows: Sequence[Encoded], pad: int) -> Batch:
 
 
 def plan_steps(
-    lengths: Sequence[int], *, epochs: int, batch_size: int, batch_tokens: int, seed: int
+    lengths: Sequence[int], *, epochs: int, batch_size: int, batch_tokens: int, seed: int, shares: int = 1
 ) -> list[list[list[int]]]:
     """Return the whole training as a list of optimiser steps, each a list of batches of row indices.
 
     A step holds `batch_size` rows (the last of an epoch fewer) of similar length; its batches hold at most
-    `batch_tokens` tokens, padding included, and are what one forward pass sees. A function of its arguments only, so
-    that a resumed run meets the same batches.
+    `batch_tokens` tokens, padding included, and are what one forward pass sees. With several `shares` a step has at
+    least as many batches, where it has the rows: a process each. The rows of a step depend on the other arguments only, so
+    that a resumed run meets the same steps, with as many processes as it likes.
     """
     steps = []
     for epoch in range(epochs):
@@ -99,16 +100,21 @@ def plan_steps(
             window = sorted(order[start : start + batch_size * WINDOW], key=lambda row: (lengths[row], row))
             drawn += [window[first : first + batch_size] for first in range(0, len(window), batch_size)]
         rng.shuffle(drawn)
-        steps += [list(split_by_tokens(rows, lengths, batch_tokens)) for rows in drawn]
+        steps += [
+            list(split_by_tokens(rows, lengths, batch_tokens, -(-len(rows) // shares))) for rows in drawn
+        ]
     return steps
 
 
-def split_by_tokens(rows: Sequence[int], lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Yield the rows, in order, in batches of at most `batch_tokens` tokens with padding; a longer row stands alone."""
+def split_by_tokens(
+    rows: Sequence[int], lengths: Sequence[int], batch_tokens: int, most: int
+) -> Iterator[list[int]]:
+    """Yield the rows, in order, in batches of at most `most` rows and `batch_tokens` tokens with padding; a longer row
+    stands alone."""
     batch: list[int] = []
     for row in rows:
         widest = max([lengths[row], *(lengths[other] for other in batch)])
-        if batch and widest * (len(batch) + 1) > batch_tokens:
+        if batch and (len(batch) == most or widest * (len(batch) + 1) > batch_tokens):
             yield batch
             batch = []
         batch.append(row)

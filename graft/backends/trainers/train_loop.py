@@ -101,14 +101,14 @@ def run(loop: Loop) -> Progressed:
     state, best = _resume(loop, trained, optimizer)
     started, saved = time.perf_counter() - state.seconds, time.perf_counter()
     if state.step == 0 and not state.curve and loop.dev:
-        _measure(loop, model, state, trained, best)
+        _measure(loop, accelerator, model, state, trained, best)
     while state.step < len(loop.steps) and not state.stopped:
         _one_step(loop, accelerator, model, optimizer, state)
         state.seconds = _agreed(accelerator, time.perf_counter() - started)
         if accelerator.is_main_process:
             loop.progress("train", state.step, len(loop.steps))
         if state.step % loop.eval_every == 0 or state.step == len(loop.steps):
-            _measure(loop, model, state, trained, best)
+            _measure(loop, accelerator, model, state, trained, best)
         if loop.max_seconds and state.seconds > loop.max_seconds and state.step < len(loop.steps):
             state.stopped = (
                 state.stopped or f"max_minutes reached after step {state.step} of {len(loop.steps)}"
@@ -122,6 +122,11 @@ def run(loop: Loop) -> Progressed:
     else:
         state.best_step = state.step
     return state
+
+
+def processes() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_main_process() -> bool:
@@ -161,7 +166,12 @@ def _one_step(loop: Loop, accelerator: Any, model: Any, optimizer: Any, state: P
 
 
 def _measure(
-    loop: Loop, model: Any, state: Progressed, trained: dict[str, Any], best: dict[str, Tensor]
+    loop: Loop,
+    accelerator: Any,
+    model: Any,
+    state: Progressed,
+    trained: dict[str, Any],
+    best: dict[str, Tensor],
 ) -> None:
     """Add a point to the curve; keep the weights when the dev accuracy is the highest yet, the later of equals; stop
     when neither accuracy nor loss has improved for a while.
@@ -175,7 +185,8 @@ def _measure(
     if not loop.dev:
         state.curve.append((state.step, train, None))
         return
-    loss, accuracy = measure_dev(loop, model)
+    # Every process measures all of dev; one that saw another last bit would stop alone, and the others wait for ever.
+    loss, accuracy = (_agreed(accelerator, figure) for figure in measure_dev(loop, model))
     state.curve.append((state.step, train, loss))
     state.accuracy.append((state.step, accuracy))
     better = accuracy > state.best_accuracy or loss < state.lowest_loss - MIN_GAIN
