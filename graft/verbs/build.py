@@ -70,6 +70,7 @@ class BuildReport:
         lines += self.notes
         for name, manifest in self.adapters.items():
             lines.append(f"Trained {name}: {manifest.summary}")
+            lines += [f"  {told}" for told in (manifest.curve, *manifest.notes) if told]
             if name in self.forgotten:
                 lines.append(f"  kept: {self.forgotten[name].summary}")
         lines += [

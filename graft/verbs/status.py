@@ -80,6 +80,7 @@ def _adapters(parts: Parts) -> dict[str, Any]:
             continue
         manifest = read_manifest(parts.workspace.adapter(pointer["key"]))
         found[name] = "incomplete: run graft build" if manifest is None else manifest.summary
+        found[f"{name} curve"] = manifest.curve if manifest is not None else ""
         found[f"{name} kept"] = kept[name].summary if name in kept else "not measured: run graft build"
     return found
 
