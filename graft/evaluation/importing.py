@@ -20,7 +20,7 @@ from graft.errors import DataError
 from graft.evaluation.columns import Columns, declines, decoded, delimiter_of
 from graft.evaluation.exact import are_labels
 from graft.evaluation.question_record import parse
-from graft.evaluation.questions import MOST_PROBLEMS
+from graft.jsonl import MOST_PROBLEMS, unusable
 from graft.types import content_hash
 
 SEPARATOR = "|"
@@ -65,9 +65,7 @@ def import_records(path: Path, columns: Mapping[str, str] | None = None) -> Ques
         seen[record["id"]] = where
         records.append(record)
     if problems:
-        listed = "\n  ".join(problems)
-        raise DataError(f"{path}: {len(problems)} rows cannot be used:\n  {listed}\n",
-                        "Mend or remove them; nothing was written.")  # fmt: skip
+        raise unusable(path, problems, "Mend or remove them; nothing was written.", "row")
     if not records:
         raise DataError(
             f"{path} holds no questions.", 'Import CSV, SQuAD JSON, or JSON Lines with a "question" each.'

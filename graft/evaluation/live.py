@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import ConfigError, DataError
-from graft.evaluation.questions import MOST_PROBLEMS, lines
+from graft.jsonl import MOST_PROBLEMS, lines, unusable
 
 _KEYS = ("question", "query", "text", "input")
 _SPANS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -52,9 +52,8 @@ def read_live(path: Path) -> tuple[Live, ...]:
         if len(problems) == MOST_PROBLEMS:
             break
     if problems:
-        listed = "\n  ".join(problems)
-        raise DataError(f"{path}: {len(problems)} line{'s' * (len(problems) > 1)} cannot be used:\n  {listed}\n",
-                        'Each line is an object like {"question": "…", "time": "2026-11-21T09:30:00Z"}.')  # fmt: skip
+        hint = 'Each line is an object like {"question": "…", "time": "2026-11-21T09:30:00Z"}.'
+        raise unusable(path, problems, hint)
     return tuple(found)
 
 

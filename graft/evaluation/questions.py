@@ -6,9 +6,7 @@ training data (tuning/leaks.py does) or of how answers are scored.
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +16,10 @@ from graft.errors import DataError, nearest
 from graft.evaluation.exact import are_labels
 from graft.evaluation.question_record import parse
 from graft.evaluation.text import normalise
+from graft.jsonl import MOST_PROBLEMS, lines, unusable
 from graft.records import to_dict
 from graft.types import Question, content_hash
 
-MOST_PROBLEMS = 20
 # Below 100 questions two variants must differ by more than 12 points to be told apart, below 50 by 17 (80 % power, a
 # fifth of the pairs discordant); 30 is where "A beats B" is refused altogether.
 ENOUGH = 100
@@ -69,10 +67,9 @@ def read_questions(path: Path) -> tuple[Question, ...]:
         seen[question.id] = where
         questions.append(question)
     if problems:
-        more = " (and perhaps more)" if len(problems) == MOST_PROBLEMS else ""
-        listed = "\n  ".join(problems)
-        raise DataError(
-            f"{path}: {len(problems)} line{'s' * (len(problems) > 1)} cannot be used{more}:\n  {listed}\n",
+        raise unusable(
+            path,
+            problems,
             'Each line is an object like {"id": "q1", "question": "…", "answers": ["…"], "evidence": [{"document": "guide.md"}]}.',
         )
     if not questions:
@@ -93,30 +90,6 @@ def fingerprint(questions: Sequence[Question]) -> str:
     return content_hash(
         "questions", "1", *(json.dumps(item, sort_keys=True, ensure_ascii=False) for item in kept)
     )
-
-
-# --- reading -------------------------------------------------------------------------------------------------------
-
-
-def lines(path: Path, what: str, missing: str) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text) of the lines of a JSONL or JSONL.gz file that are not blank. Raises DataError; `what`
-    the file holds and the hint when it is `missing` are for its message."""
-    data = b""
-    try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        text = data.decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"No {what} at {path}.", missing) from error
-    except UnicodeDecodeError as error:
-        number = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}:{number} is not UTF-8.", "Save the file as UTF-8.") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}.", "Check the file and its permissions.") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield number, line
 
 
 # --- checking ------------------------------------------------------------------------------------------------------

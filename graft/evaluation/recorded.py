@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import DataError
-from graft.evaluation.questions import MOST_PROBLEMS, lines
+from graft.jsonl import MOST_PROBLEMS, lines, unusable
 from graft.types import Answer, Citation, Message, Passage, Question, RankedHit, Usage, content_hash
 from graft.workspace import file_hash
 
@@ -107,9 +107,9 @@ def _read(path: Path, name: str, is_abstention: Callable[[str], bool]) -> dict[s
             continue
         answers[identifier] = answer
     if problems:
-        listed = "\n  ".join(problems)
-        raise DataError(
-            f"{path}: {len(problems)} line{'s' * (len(problems) > 1)} cannot be used:\n  {listed}\n",
+        raise unusable(
+            path,
+            problems,
             'Each line is an object like {"id": "q1", "answer": "…", "latency": 1.2, "cost": 0.001}.',
         )
     return answers

@@ -5,14 +5,12 @@ Knows nothing of prompts, models or retrieval. What may then train a model is de
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from graft.errors import DataError, nearest
+from graft.jsonl import MOST_PROBLEMS, lines, unusable
 from graft.tuning.checks import Checked, Finding, check_examples
 from graft.tuning.formats import renamed
 from graft.types import Example, Message, Role, content_hash
@@ -22,7 +20,6 @@ __all__ = ["Checked", "Finding", "check_examples", "read_examples"]
 KEYS = ("id", "input", "messages", "output", "documents", "split")
 ROLES = ("system", "user", "assistant")
 SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
-MOST_PROBLEMS = 20
 
 
 def read_examples(path: Path) -> tuple[Example, ...]:
@@ -36,7 +33,7 @@ def read_examples(path: Path) -> tuple[Example, ...]:
     examples: list[Example] = []
     problems: list[str] = []
     seen: dict[str, str] = {}
-    for number, line in _lines(path):
+    for number, line in lines(path, "examples", "Check the path in graft.toml ([tuning] examples)."):
         try:
             examples.append(_parse(line, f"{path.name}:{number}", seen))
         except ValueError as error:
@@ -44,10 +41,9 @@ def read_examples(path: Path) -> tuple[Example, ...]:
             if len(problems) == MOST_PROBLEMS:
                 break
     if problems:
-        more = " (and perhaps more)" if len(problems) == MOST_PROBLEMS else ""
-        listed = "\n  ".join(problems)
-        raise DataError(
-            f"{path}: {len(problems)} line{'s' * (len(problems) > 1)} cannot be used{more}:\n  {listed}\n",
+        raise unusable(
+            path,
+            problems,
             'Each line is an object like {"input": "…", "output": "…", "documents": ["guide.md"]}.',
         )
     if not examples:
@@ -55,27 +51,6 @@ def read_examples(path: Path) -> tuple[Example, ...]:
             f"{path} holds no examples.", 'Write one JSON object a line: {"input": "…", "output": "…"}.'
         )
     return tuple(examples)
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text) of the lines that are not blank."""
-    try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        text = data.decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(
-            f"No examples at {path}.", "Check the path in graft.toml ([tuning] examples)."
-        ) from error
-    except UnicodeDecodeError as error:
-        number = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}:{number} is not UTF-8.", "Save the file as UTF-8.") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}.", "Check the file and its permissions.") from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield number, line
 
 
 def _parse(line: str, where: str, seen: dict[str, str]) -> Example:

@@ -15,7 +15,8 @@ from typing import Any
 
 from graft.errors import ConfigError, DataError
 from graft.evaluation.exact import are_labels
-from graft.evaluation.questions import lines, read_questions
+from graft.evaluation.questions import read_questions
+from graft.jsonl import lines
 from graft.records import to_dict
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import find_leaks
