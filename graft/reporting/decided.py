@@ -36,7 +36,8 @@ def verdict(comparison: Comparison, recommendation: Recommendation) -> str:
     more = ""
     if recommendation.questions_needed:
         more = f'<p class="next">Next: collect about <b>{recommendation.questions_needed:,}</b> more questions.</p>'
-    kind, _, name = shown.verdict(recommendation).partition(": ")
+    told = shown.verdict(recommendation)
+    kind, _, name = ("Verdict", "", told) if unfit else told.partition(": ")
     headline = f'<span class="kind">{escape(kind)}</span> <span class="who">{escape(name)}</span>'
     text = f'<h1 class="headline">{headline}</h1><p class="meaning">{meaning}</p><ul class="reasons">{reasons}</ul>{more}'
     names = [
