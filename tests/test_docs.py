@@ -41,6 +41,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_the_index_of_the_documentation_names_every_page() -> None:
+    linked = set(re.findall(r"\]\((\w[\w-]*\.md)\)", (ROOT / "docs/README.md").read_text(encoding="utf-8")))
+    assert linked == {page.name for page in ROOT.glob("docs/*.md")} - {"README.md"}
+
+
 def said_to_type(page: Path) -> list[str]:
     """What a page tells to type: the lines of its code blocks, and the commands that stand within its sentences."""
     text = page.read_text(encoding="utf-8")
