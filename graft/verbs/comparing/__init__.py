@@ -1,1 +1,1 @@
-"""What a comparison is made of: who competes, the judge, the bills, the development questions, stored rows, causes."""
+"""What a comparison is made of: who competes on which questions, judge and repetitions, bills and causes, and what is stored of it."""
