@@ -12,7 +12,7 @@ import pytest
 import synthetic
 
 from graft.decision.screening import chance
-from graft.reporting import report, shown
+from graft.reporting import cells, measured, report, shown
 from graft.reporting.data import OUTCOMES, as_script, outcome
 from graft.types import (
     Answer,
@@ -275,3 +275,22 @@ def test_a_report_on_next_to_nothing(n):
 
 def test_the_same_input_gives_the_same_page(made):
     assert page(made) == page(made)
+
+
+def test_a_mean_over_few_of_many_rows_says_so():
+    rare = Estimate(0.0, 0.0, 0.79, 4, 219)
+    assert shown.few(rare) == "4 of 219"
+    assert "4 of 219" in cells.estimate("citation_correct", rare)
+    assert shown.few(Estimate(0.5, 0.4, 0.6, 174, 219)) == shown.few(Estimate(0.5, 0.1, 0.9, 4, 8)) == ""
+    assert shown.few(Estimate(None, None, None, 0, 219)) == shown.few(None) == ""
+
+
+def test_a_difference_that_is_not_shown_says_how_many_questions_would_show_one_that_matters(made):
+    """The smallest difference shown is 0.20 with 219 questions: 0.10 takes four times as many."""
+    family = Comparison(219, "truthfulness", {}, contrasts=(
+        Contrast("rag", "base", "truthfulness", -0.07, -0.19, 0.05, 0.2, 0.5, 0.2, 219),
+        Contrast("hybrid", "base", "truthfulness", -0.31, -0.4, -0.2, 0.0001, 0.0001, 0.18, 219),
+    ))  # fmt: skip
+    page = measured.differences(family)
+    assert "no difference shown; about 660 more questions would show 0.10" in page
+    assert page.count("more questions would show") == 1

@@ -41,12 +41,13 @@ def named(name: str, slot: int | None, status: str = "") -> str:
 
 
 def estimate(metric: str, found: Estimate | None) -> str:
-    """Return mean, interval and, when not every row could be scored, how many were."""
+    """Return mean, interval and, where few rows could be scored, how many were."""
     if found is None or found.mean is None:
         return f'<span class="none">{shown.NONE}</span>'
     bounds = shown.interval(metric, found)
-    text = f"<b>{shown.mean(metric, found)}</b>"
-    return f'{text}<span class="ci">{bounds}</span>' if bounds else text
+    below = [f'<span class="ci">{bounds}</span>'] if bounds else []
+    below += [f'<span class="n">{few}</span>'] if (few := shown.few(found)) else []
+    return "".join([f"<b>{shown.mean(metric, found)}</b>", *below])
 
 
 def bar(found: Estimate | None, axis: tuple[float, float], slot: int) -> str:

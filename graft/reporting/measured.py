@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
 
+from graft.decision.compare import TOO_FEW
 from graft.decision.ratios import MICRO
+from graft.decision.verdict import PLAN
 from graft.evaluation.metrics import METRICS
 from graft.reporting import cells, shown
 from graft.reporting.data import OUTCOMES
@@ -97,7 +100,7 @@ def all_metrics(comparison: Comparison) -> str:
             cells.estimate(metric, item)
             + (
                 f'<span class="n">{item.n_scored}/{item.n_total}</span>'
-                if item and item.mean is not None
+                if item and item.mean is not None and not shown.few(item)
                 else ""
             )
             for item in found
@@ -184,12 +187,22 @@ def _contrast(item: Contrast, reach: float, *, single: bool) -> list[str]:
         shown.p_value(p),
         effect,
         str(item.n),
-        _reading(item, clear=clear),
+        _reading(item, clear=clear) + (_more(item) if single and not clear else ""),
     ]
 
 
+def _more(item: Contrast) -> str:
+    """Return how many more questions would show a difference that most teams would act on: n grows with 1 ÷ difference²."""
+    if item.mde is None or item.mde <= PLAN or item.n < TOO_FEW:
+        return ""
+    more = math.ceil(item.n * ((item.mde / PLAN) ** 2 - 1) / 10) * 10
+    return (
+        f"; about {more:,} more questions would show {shown.difference(item.metric, PLAN).removeprefix('+')}"
+    )
+
+
 def _reading(item: Contrast, *, clear: bool) -> str:
-    if item.n < 30:
+    if item.n < TOO_FEW:
         return "too few questions"
     if not clear or item.difference is None:
         return "no difference shown"

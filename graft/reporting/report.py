@@ -122,10 +122,12 @@ def _two_lines(
     recommendation: Recommendation,
     cells: Sequence[tuple[str, Estimate | None]],
 ) -> list[list[str]]:
-    """Return the line of means and the line of intervals; time and money have theirs in the report."""
+    """Return the line of means and the line of intervals, or of how few rows there were; time and money have theirs in the
+    report."""
     status = shown.mark(name, comparison, recommendation)
     below = [
-        "" if shown.scale(metric).high is None else shown.interval(metric, found) for metric, found in cells
+        "" if shown.scale(metric).high is None else shown.few(found) or shown.interval(metric, found)
+        for metric, found in cells
     ]
     return [
         [name, *(shown.mean(*cell) for cell in cells)],
@@ -226,7 +228,8 @@ def _named(name: str, comparison: Comparison, recommendation: Recommendation) ->
 
 def _cell(metric: str, estimate: Estimate | None) -> str:
     bounds = shown.interval(metric, estimate)
-    return f"{shown.mean(metric, estimate)} ({bounds})" if bounds else shown.mean(metric, estimate)
+    told = "; ".join(part for part in (bounds, shown.few(estimate)) if part)
+    return f"{shown.mean(metric, estimate)} ({told})" if told else shown.mean(metric, estimate)
 
 
 def _difference(contrast: Contrast) -> list[str]:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from graft.decision.compare import TOO_FEW
 from graft.decision.ratios import ABSTAIN_F1, COST_PER_CORRECT, MICRO
 from graft.evaluation.metrics import METRICS
 from graft.settings import DIAGNOSTICS
@@ -118,6 +119,18 @@ def interval(metric: str, estimate: Estimate | None) -> str:
     for unit in ("%", " s"):  # stands once, behind the higher end
         first = first.removesuffix(unit)
     return f"{first} to {last}"
+
+
+def few(estimate: Estimate | None) -> str:
+    """Return "4 of 219" where so few of many rows could be scored that the mean says little; else nothing."""
+    if (
+        estimate is None
+        or estimate.mean is None
+        or estimate.n_scored >= TOO_FEW
+        or estimate.n_total < TOO_FEW
+    ):
+        return ""
+    return f"{estimate.n_scored} of {estimate.n_total}"
 
 
 def difference(metric: str, value: float | None) -> str:
