@@ -149,3 +149,19 @@ def test_strange_headers_do_no_harm(tmp_path, header):
     (made,) = load(EmlLoader(), tmp_path / "a.eml", b"From: a@b.c\n" + header + b"\n\nbody\n")
     made.text.encode()
     assert made.metadata["type"] == ".eml"
+
+
+@pytest.mark.parametrize(("levels", "read"), [(3, True), (200, True), (1500, False)])
+def test_messages_in_messages_are_read_to_a_depth(tmp_path, levels, read):
+    mail = "Subject: innermost\n\nThe innermost text.\n"
+    for level in range(levels):
+        mail = f"Subject: level {level}\nContent-Type: message/rfc822\n\n{mail}"
+    path = tmp_path / "deep.eml"
+    path.write_text(mail)
+    if read:
+        (made,) = EmlLoader().load(path, "deep")
+        assert made.title == f"level {levels - 1}"
+        assert ("The innermost text." in made.text) == (levels <= 20)
+    else:
+        with pytest.raises(DataError, match="nested too deep"):
+            list(EmlLoader().load(path, "deep"))

@@ -30,6 +30,7 @@ from graft.types import Document, content_hash
 MAX_ATTACHMENTS = 20
 MAX_ATTACHMENT_BYTES = 25 * 2**20
 _SHOWN = 5
+_DEEPEST = 20  # messages within messages that are read
 _HEADERS = ("from", "to", "cc", "subject", "date", "message-id", "received", "reply-to", "sender")
 _QUOTE = re.compile(r"(?:>[ \t]?)+")
 # What mail programs write above a quoted message. Behind the first kind all is quoted; behind the second, `>` lines are.
@@ -80,12 +81,12 @@ class MboxLoader:
         failed: list[str] = []
         seen: set[str] = set()
         for number, raw in enumerate(_split(data), start=1):
-            message = _parsed(raw)
-            name = _header(message, "message-id").strip("<>") or content_hash(raw)
-            if name in seen:  # a copy of the same message, such as one in two folders
-                continue
-            seen.add(name)
             try:
+                message = _parsed(raw)
+                name = _header(message, "message-id").strip("<>") or content_hash(raw)
+                if name in seen:  # a copy of the same message, such as one in two folders
+                    continue
+                seen.add(name)
                 yield from documents_of(message, f"{document_id}#{name}", path, failed)
             except DataError as error:
                 failed.append(f"message {number}: {error.message}")
@@ -109,7 +110,13 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 
 def _parsed(data: bytes) -> EmailMessage:
-    made = email.message_from_bytes(data, policy=email.policy.default)
+    try:
+        made = email.message_from_bytes(data, policy=email.policy.default)
+        list(made.walk())
+    except RecursionError as error:
+        raise DataError(
+            "its messages are nested too deep.", "Save those within that you need as files."
+        ) from error
     assert isinstance(made, EmailMessage)
     return made
 
@@ -171,7 +178,7 @@ def _date(value: str) -> str:
         return ""
 
 
-def _body(message: EmailMessage, path: Path) -> str:
+def _body(message: EmailMessage, path: Path, depth: int = 0) -> str:
     """Return the message's text: the plain part, or the HTML one rendered when there is no plain one; below it those of the
     messages that it holds, each under its subject."""
     texts: dict[str, str] = {}
@@ -180,7 +187,8 @@ def _body(message: EmailMessage, path: Path) -> str:
         kind = part.get_content_type()
         if kind == "message/rfc822":
             inner = part.get_payload()
-            if isinstance(inner, list) and inner and (text := _body(inner[0], path)):
+            held_one = isinstance(inner, list) and inner and depth < _DEEPEST
+            if held_one and (text := _body(inner[0], path, depth + 1)):
                 held.append(f"## {_header(inner[0], 'subject') or 'A message'}\n\n{text.strip()}")
         elif kind in {"text/plain", "text/html"} and part.get_content_disposition() != "attachment":
             text = unmarked(_text(part, path)) if kind == "text/plain" else _text(part, path)
