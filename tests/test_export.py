@@ -244,3 +244,15 @@ def test_variables_that_the_template_reads_are_told(built, tmp_path):
     assert exports.switches(tokenizer) == {}
     tokenizer.chat_template = "{% if enable_thinking is defined %}x{% endif %}"
     assert exports.switches(tokenizer) == {"enable_thinking": False}
+
+
+def test_the_written_model_is_greedy_and_stops_where_the_template_does(built, tmp_path):
+    """A base whose own file asks for sampling and does not name the end of a turn would talk on elsewhere."""
+    shutil.copytree(built.parent / "tiny", tmp_path / "base")
+    sampled = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 20, "eos_token_id": 2}
+    (tmp_path / "base" / "generation_config.json").write_text(json.dumps(sampled), encoding="utf-8")
+    adapter = next(path for path in (built / ".graft/adapters").iterdir() if path.is_dir())
+    exports.merge(str(tmp_path / "base"), adapter, tmp_path / "out", [])
+    written = json.loads((tmp_path / "out" / "generation_config.json").read_text(encoding="utf-8"))
+    assert (written["do_sample"], written["eos_token_id"]) == (False, [1, 2])
+    assert not {"temperature", "top_p", "top_k"} & written.keys()

@@ -193,6 +193,7 @@ def test_the_job_holds_the_rows_and_options_as_they_were(folder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # three imports of torch each, on whatever core is free
 def test_two_processes_train_what_one_trains(folder, tmp_path):
     """The same steps, each shared out, give the same weights up to rounding; dev and its curve are agreed on."""
     calls = []
@@ -218,6 +219,7 @@ def test_two_processes_train_what_one_trains(folder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # three imports of torch each, on whatever core is free
 def test_an_error_of_real_workers_is_the_same_as_without_them(folder, tmp_path):
     rows = [TrainingRow("long", tuple(chat("Why?")), "because " * 300)]
     with pytest.raises(DataError, match="All 1 training rows are longer than the 512 tokens"):
@@ -225,6 +227,7 @@ def test_an_error_of_real_workers_is_the_same_as_without_them(folder, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # three imports of torch each, on whatever core is free
 def test_killed_workers_go_on_from_the_checkpoint_and_die_with_their_parent(folder, tmp_path):
     """kill -9 of the parent leaves nothing running; the next call goes on where the checkpoint was."""
     script = """
@@ -267,6 +270,7 @@ PeftTrainer(options).train(rows, rows[:2], Path(sys.argv[2]), seed=1, progress=l
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # three imports of torch each, on whatever core is free
 def test_torchrun_trains_what_was_prepared(folder, tmp_path):
     options = {"learning_rate": 1e-3, "elsewhere": True}
     with pytest.raises(NotBuilt, match="torchrun"):

@@ -102,8 +102,9 @@ def export(
                                     adapter_only=adapter_only, dtype=dtype)  # fmt: skip
             written = _described(parts, name, adapter.name, manifest, made, asked, staging, folder)
             with guard(folder):
-                for path in staging.iterdir():
-                    path.chmod(0o644)  # temporary files are private, and a server may run as somebody else
+                for path in staging.rglob("*"):
+                    if path.is_file():  # temporary files are private, and a server may run as somebody else
+                        path.chmod(0o644)
                 staging.rename(folder)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -204,7 +205,7 @@ def _described(
     called = f"{parts.config.project.name or parts.root.name}-{name}"
     write_text(staging / "README.md", card(Card(
         name=called, variant=name, facts=facts, asked=asked[0], max_tokens=generation.max_tokens, exported=made,
-        wide=method == "full",
+        temperature=generation.temperature,        wide=method == "full",
     )))  # fmt: skip
     with guard(staging):
         size = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())

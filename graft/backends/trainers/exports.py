@@ -65,6 +65,7 @@ def merge(base: str, adapter: Path, folder: Path, asked: Asked, *, dtype: str = 
     # Elsewhere nothing but this file says where an answer ends: a base whose own does not name the template's end of turn
     # would talk on (trl #1623, LLaMA-Factory #2884).
     merged.generation_config.eos_token_id = sorted(models.stop_tokens(merged, tokenizer))
+    _be_greedy(merged.generation_config)
     with guard(folder):
         merged.save_pretrained(str(folder), safe_serialization=True)
         tokenizer.save_pretrained(str(folder))
@@ -120,6 +121,14 @@ def _check_whole(base: Path) -> None:
     if "quantization_config" in json.loads((base / "config.json").read_text(encoding="utf-8")):
         raise Mismatch(f"The weights in {base} are quantised: with the adapter merged in they would be another model than the one "
                        "that was measured.", "Export the adapter alone (--adapter-only) and serve it on this base.")  # fmt: skip
+
+
+def _be_greedy(config: Any) -> None:
+    """Drop what the base asks for when it samples: GRAFT measures greedy answers, and a file that names a temperature
+    without sampling cannot be saved."""
+    config.do_sample = False
+    for name in ("temperature", "top_p", "top_k", "min_p", "typical_p"):
+        setattr(config, name, None)
 
 
 def _logits(model: Any, tokens: Sequence[int], opening: int) -> Tensor:

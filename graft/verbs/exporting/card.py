@@ -24,6 +24,7 @@ class Card:
     facts: Sequence[tuple[str, str]]
     asked: Sequence[Message]
     max_tokens: int
+    temperature: float
     exported: Exported
     wide: bool
 
@@ -64,7 +65,7 @@ def _how_asked(given: Card) -> str:
         "It was trained and measured on exactly these messages, rendered with the chat template in this folder. The system message:\n\n"
         f"{_block(system.content)}\n\n"
         f"and the user's, here as one of the questions in {CHECK}:\n\n{_block(last.content)}{example}\n\n"
-        f"Greedy decoding (temperature 0), at most {given.max_tokens} tokens; an answer ends at "
+        f"{'Sampled at' if given.temperature else 'Greedy decoding:'} temperature {given.temperature:g}, at most {given.max_tokens} tokens; an answer ends at "
         f"{' or '.join(f'`{one}`' for one in given.exported.stop)}.{passages}"
     )
 
@@ -113,7 +114,7 @@ def _vllm(given: Card, merged: bool) -> str:
     )  # an extension of vLLM's
     return (
         f"## vLLM\n\n```\n{command}\n```\n\n"
-        f'Ask `/v1/chat/completions` with `"model": "{given.name}", "temperature": 0, "max_tokens": {given.max_tokens}{switches}` and the '
+        f'Ask `/v1/chat/completions` with `"model": "{given.name}", "temperature": {given.temperature:g}, "max_tokens": {given.max_tokens}{switches}` and the '
         f"messages above.{note}"
     )
 
@@ -135,7 +136,7 @@ def _llama_cpp(exported: Exported, merged: bool) -> str:
 def _check(given: Card) -> str:
     return (
         "## Does it say the same?\n\n"
-        f"{CHECK} holds {len(given.exported.answers)} questions of the project with their messages and what GRAFT's model answered. Put them to "
+        f"{CHECK} holds {len(given.exported.answers)} questions of the project with their messages and what GRAFT's model answered, greedily. Put them to "
         "your server. In 16 bits, and on other hardware, a near tie may fall the other way; most answers should be the same word for "
         f"word. The file and this page quote the project's questions{' and documents' if given.variant == 'hybrid' else ''}: leave them out "
         "of what you publish."
