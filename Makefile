@@ -20,8 +20,9 @@ demo: $(VENV)/.installed
 	$(BIN)/graft compare examples/handbook
 	$(BIN)/graft recommend examples/handbook
 
+# Two processes, one thread each: a file's tests stay together, so that what they share is made once.
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow --timeout=900
