@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from graft.backends.trainers import exports
 from graft.cli.main import app
 from graft.errors import ConfigError, DataError, GraftError, Mismatch, NotBuilt, UnknownName, WorkspaceError
 from graft.generation import prompts
+from graft.protocols import Exported
 from graft.testing.models import tiny_model
+from graft.types import Message
+from graft.verbs.exporting.card import Card, card
 
 SETTINGS = """
 [documents]
@@ -256,3 +260,25 @@ def test_the_written_model_is_greedy_and_stops_where_the_template_does(built, tm
     written = json.loads((tmp_path / "out" / "generation_config.json").read_text(encoding="utf-8"))
     assert (written["do_sample"], written["eos_token_id"]) == (False, [1, 2])
     assert not {"temperature", "top_p", "top_k"} & written.keys()
+
+
+def page(**changed: object) -> str:
+    """The README of an adapter alone."""
+    exported = Exported(base="org/model", dtype="", rank=24, answers=("x",), same=None, difference=None, stop=("<|end|>",),
+                        switches={"enable_thinking": False})  # fmt: skip
+    asked = [Message("system", "s"), Message("user", "````\nq")]
+    given = Card("keys-tuned", "tuned", (), asked, 16, 0.0, exported, wide=False)
+    return card(replace(given, **changed))
+
+
+def test_the_page_gives_commands_that_the_servers_take() -> None:
+    told = page()
+    assert "vllm serve org/model --enable-lora --max-lora-rank 32" in told, "24 is no value that vLLM takes"
+    assert '"chat_template_kwargs": {"enable_thinking": false}' in told
+    assert "enable_thinking=False" in told
+    assert "--base-model-id org/model" in told
+    assert "`````\n````\nq\n`````" in told, "a fence in a question does not end the block"
+    wide = page(wide=True)
+    assert "Export it merged" in wide
+    assert "vllm serve" not in wide
+    assert "convert_lora" not in wide

@@ -5,13 +5,20 @@ Text only. What stands here was filled in from the export itself; commands are t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from graft.protocols import Exported
 from graft.types import Message
 
 CHECK = "check.jsonl"
+_VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the values that --max-lora-rank takes
+_MERGED_ONLY = (
+    '## vLLM, llama.cpp\n\nNeither: this adapter holds the change of whole weights (`method = "full"`) with a scale of its own for each '
+    "layer (`alpha_pattern`), which both pass over, and would say something else. Export it merged for them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +39,16 @@ class Card:
 def card(given: Card) -> str:
     """Return the README."""
     merged = given.exported.same is not None
-    rows = [f"| {name} | {value} |" for name, value in given.facts]
-    return "\n\n".join(
-        [
-            f"# {given.name}, the variant {given.variant}",
-            "\n".join(["| | |", "|---|---|", *rows]),
-            _how_asked(given),
-            _transformers(given.exported, merged),
-            _vllm(given, merged),
-            _llama_cpp(given.exported, merged),
-            _check(given),
-        ]
-    ) + "\n"  # fmt: skip
+    parts = [
+        f"# {given.name}, the variant {given.variant}",
+        "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in given.facts)]),
+        _how_asked(given),
+        _transformers(given.exported, merged),
+        _vllm(given, merged),
+        _llama_cpp(given, merged),
+        _check(given),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _how_asked(given: Card) -> str:
@@ -99,31 +104,31 @@ def _transformers(exported: Exported, merged: bool) -> str:
 
 def _vllm(given: Card, merged: bool) -> str:
     exported = given.exported
-    if merged:
-        command = f"vllm serve . --served-model-name {given.name}"
-    else:
-        command = (f"vllm serve {exported.base} --enable-lora --max-lora-rank {exported.rank} \\\n"
+    if given.wide and not merged:
+        return _MERGED_ONLY
+    command = f"vllm serve . --served-model-name {given.name}"
+    if not merged:
+        rank = next((size for size in _VLLM_RANKS if size >= exported.rank), exported.rank)
+        command = (f"vllm serve {exported.base} --enable-lora --max-lora-rank {rank} \\\n"
                    f"  --lora-modules {given.name}=.")  # fmt: skip
-    note = (
-        '\n\nThis adapter holds the change of whole weights (`method = "full"`), wider than vLLM takes: export it merged for vLLM.'
-        if given.wide and not merged
-        else ""
-    )
-    switches = (
-        f', "chat_template_kwargs": {_json(exported.switches)}' if exported.switches else ""
-    )  # an extension of vLLM's
+    # chat_template_kwargs is vLLM's extension of the API
+    switches = f', "chat_template_kwargs": {json.dumps(exported.switches)}' if exported.switches else ""
     return (
         f"## vLLM\n\n```\n{command}\n```\n\n"
-        f'Ask `/v1/chat/completions` with `"model": "{given.name}", "temperature": {given.temperature:g}, "max_tokens": {given.max_tokens}{switches}` and the '
-        f"messages above.{note}"
+        f'Ask `/v1/chat/completions` with `"model": "{given.name}", "temperature": {given.temperature:g}, '
+        f'"max_tokens": {given.max_tokens}{switches}` and the messages above.'
     )
 
 
-def _llama_cpp(exported: Exported, merged: bool) -> str:
+def _llama_cpp(given: Card, merged: bool) -> str:
+    base = given.exported.base
+    if given.wide and not merged:
+        return ""
+    named = f"--base {base}" if Path(base).is_absolute() else f"--base-model-id {base}"
     command = (
         "python convert_hf_to_gguf.py . --outfile model.gguf --outtype f16\nllama-server -m model.gguf --jinja"
         if merged
-        else f"python convert_lora_to_gguf.py . --base {exported.base} --outfile adapter.gguf\n"
+        else f"python convert_lora_to_gguf.py . {named} --outfile adapter.gguf\n"
         "llama-server -m base.gguf --lora adapter.gguf --jinja"
     )
     return (
@@ -149,9 +154,3 @@ def _block(text: str) -> str:
     while fence in text:
         fence += "`"
     return f"{fence}\n{text}\n{fence}"
-
-
-def _json(value: object) -> str:
-    import json
-
-    return json.dumps(value)
