@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from graft.verbs.build import BuildReport
     from graft.verbs.calibrate import Calibrated, Selected
     from graft.verbs.check import Checked
-    from graft.verbs.compare import Decided
+    from graft.verbs.comparing.deciding import Decided
     from graft.verbs.drift import Drifted
     from graft.verbs.export import Dtype, Export
     from graft.verbs.gap_loop.turn import Turn

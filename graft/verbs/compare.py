@@ -7,107 +7,37 @@ other [decision] settings without asking any model. The same data and seed give 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from graft.decision import compare as comparing
-from graft.decision.explain import headroom_line, knowledge_line, seed_line, tuning_gain_line
-from graft.decision.ownership import Ownership, ownership_lines
-from graft.decision.ratios import ratios
-from graft.decision.recommend import Limits, recommend
 from graft.decision.trust import Trust
 from graft.errors import DataError, LeakError, NotBuilt
-from graft.evaluation.judge_metrics import JUDGED
 from graft.evaluation.metrics import score
 from graft.evaluation.questions import check_questions, finding_lines, fingerprint
-from graft.evaluation.run import MANIFEST, Latencies, read_latencies, reported_latencies, run
+from graft.evaluation.run import MANIFEST, read_latencies, reported_latencies, run
 from graft.protocols import Progress
-from graft.records import to_dict
-from graft.reporting import report as reporting
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
-from graft.types import Comparison, Question, Recommendation, Row, Value, content_hash
-from graft.verbs.building import forgetting
+from graft.types import Question
 from graft.verbs.comparing.answered import remarks
-from graft.verbs.comparing.bills import bills
-from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import Field, competitors, run_key
+from graft.verbs.comparing.deciding import Decided, Measured, decide
 from graft.verbs.comparing.development import measured_questions
-from graft.verbs.comparing.fitness import beaten, mute, unsure
 from graft.verbs.comparing.judging import judging
 from graft.verbs.comparing.likelihoods import likelihoods
-from graft.verbs.comparing.made_of import made_of
 from graft.verbs.comparing.repeats import repetitions
-from graft.verbs.comparing.seen import by_people, strata
-from graft.verbs.comparing.stored import FILE, ROWS, Last, last, point_to
-from graft.verbs.comparing.versions import selected
-from graft.verbs.labelling.rates import labelled, overruled
+from graft.verbs.comparing.stored import last
 from graft.wiring.parts import Parts
-from graft.workspace import read_json, write_json
+from graft.workspace import read_json
 
 INDEXED_QUESTIONS, INDEXED_SHARE = 5, 0.1
 """How many questions, and which share of all, must stand in one document for it to be taken for the question set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What the variants answered and how it scored. `scores[variant][metric]` runs along `questions`; `latencies` are
-    timings of single questions; `missing` says why a variant that was asked for is not here; `shown` cannot win."""
-
-    questions: tuple[Question, ...]
-    rows: Mapping[str, Sequence[Row]]
-    scores: Mapping[str, Mapping[str, Sequence[Value]]]
-    latencies: Mapping[str, Latencies]
-    fingerprints: Mapping[str, str]
-    missing: Mapping[str, str]
-    shown: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-    trust: Trust = field(default_factory=Trust)
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A comparison with its verdict, the report for people and the rows for scripts."""
-
-    comparison: Comparison
-    recommendation: Recommendation
-    report: Path
-    rows: Path
-    trust: Trust = field(default_factory=Trust)
-
-    @property
-    def text(self) -> str:
-        """The table, the verdict with its reasons, and where the report lies."""
-        return f"{reporting.to_terminal(self.comparison, self.recommendation, self.trust)}\n\nReport: {self.report}"
-
-    @property
-    def markdown(self) -> str:
-        """The same as Markdown."""
-        return reporting.to_markdown(self.comparison, self.recommendation, self.trust)
-
-    @property
-    def trace(self) -> str:
-        """The verdict with its reasons, and every step that led to it."""
-        return reporting.to_decision(self.recommendation)
-
-    def to_json(self) -> dict[str, Any]:
-        """The documented form for scripts."""
-        comparison = to_dict(self.comparison)
-        return {
-            **comparison,
-            "verdict": to_dict(self.recommendation),
-            "trust": to_dict(self.trust),
-            "report": str(self.report),
-            "rows": str(self.rows),
-        }
-
-
 def compare(parts: Parts, *, progress: Progress) -> Decided:
     """Ask, score, compare, decide and write the report. Raises LeakError when a question is in the training data."""
     with parts.workspace.lock("compare"):
-        return _decide(parts, _measure(parts, progress, ask=True))
+        return decide(parts, _measure(parts, progress, ask=True))
 
 
 def recommend_again(parts: Parts, progress: Progress) -> Decided:
@@ -120,7 +50,7 @@ def recommend_again(parts: Parts, progress: Progress) -> Decided:
             if read_json(parts.workspace.run(run_key(answerer, questions)) / MANIFEST) is None:
                 raise NotBuilt(f"The run of {name} is out of date.", "Run graft compare.")
     with parts.workspace.lock("compare"):
-        return _decide(parts, _measure(parts, progress, ask=False))
+        return decide(parts, _measure(parts, progress, ask=False))
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -201,111 +131,3 @@ def _asked(
     notes = [f"{name} is not in the comparison: {why}" for name, why in entered.missing.items()]
     told = (*notes, *entered.warnings)
     return Measured(questions, rows, {}, latencies, fingerprints, entered.missing, entered.shown, told)
-
-
-# --- deciding --------------------------------------------------------------------------------------------------------
-
-
-def _decide(parts: Parts, measured: Measured) -> Decided:
-    config = parts.config
-    questions = measured.questions
-    clusters = [question.cluster for question in questions]
-    shared: dict[str, Any] = {
-        "questions": [question.id for question in questions],
-        "clusters": clusters,
-        "answerable": [question.answerable for question in questions],
-        "latencies": {name: sample.seconds for name, sample in measured.latencies.items()},
-        "strata": strata(parts, questions),
-        "seed": config.project.seed,
-        "draws": config.evaluation.draws,
-    }
-    comparison = comparing.compare(
-        measured.scores, **shared, subsets=by_people(questions),
-        first_words={name: sample.first_words for name, sample in measured.latencies.items()}, primary=config.evaluation.primary, baselines=measured.shown, fingerprints=measured.fingerprints,
-    )  # fmt: skip
-    sums = ratios(measured.scores, clusters, draws=config.evaluation.draws, seed=config.project.seed)
-    comparison = replace(
-        comparison,
-        warnings=(*comparison.warnings, *measured.warnings),
-        variants={name: {**found, **sums[name]} for name, found in comparison.variants.items()},
-    )
-    decision = config.decision
-    per_answer = {name: _mean(values["cost"]) for name, values in measured.scores.items()}
-    owned = bills(parts, {name: cost for name, cost in per_answer.items() if name not in measured.shown})
-    indexed = parts.gold.document_lengths()
-    found = {name: causes(questions, scores, indexed) for name, scores in measured.scores.items()}
-    forgotten = {name: kept for name, kept in forgetting.stored(parts).items() if name in measured.scores}
-    recommendation = recommend(
-        comparison, measured.scores, **shared, costs=per_answer,
-        monthly={name: bill.per_month(owned.months) for name, bill in owned.bills.items()},
-        values=parts.values,
-        limits=Limits(
-            max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
-            floors=decision.floors, guardrails=decision.guardrails,
-            excluded={**mute(comparison, decision.max_declines), **decision.exclude}, apart={forgetting.GUARD: forgetting.apart(forgotten)},
-        ),
-        margin=decision.margin, queries_per_month=decision.queries_per_month, failures=found,
-        outcome=JUDGED if config.evaluation.primary == JUDGED else "truthfulness",
-    )  # fmt: skip
-    told = [
-        *headroom_line(comparison),
-        *knowledge_line(comparison),
-        *tuning_gain_line(measured.scores, clusters, seed=config.project.seed, draws=config.evaluation.draws),
-        *unsure(measured.rows, comparison, recommendation, config.generation.min_confidence),
-    ]
-    recommendation = replace(
-        recommendation,
-        reasons=(*recommendation.reasons, *told),
-        trace=(
-            *recommendation.trace,
-            *told,
-            *seed_line(list(measured.rows)),
-            *forgetting.lines(forgotten),
-            *ownership_lines(owned),
-        ),
-    )
-    beyond = beaten(questions, comparison, recommendation, parts.values)
-    beyond = (*beyond, *selected(parts, questions, comparison))
-    beyond = (*beyond, *(kept.warning(name) for name, kept in forgotten.items() if kept.lost))
-    labels = labelled(
-        parts.root / config.evaluation.labels, questions, measured.rows, measured.scores,
-        draws=config.evaluation.draws, seed=config.project.seed,
-    )  # fmt: skip
-    if labels is not None:
-        beyond = (*beyond, *overruled(labels, recommendation.variant), *labels.warnings)
-        measured = replace(measured, trust=replace(measured.trust, labels=labels))
-    comparison = replace(comparison, warnings=(*beyond, *comparison.warnings))
-    return _written(parts, measured, comparison, recommendation, owned)
-
-
-def _mean(values: Sequence[Value]) -> float | None:
-    known = [value.value for value in values if value.value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _written(
-    parts: Parts,
-    measured: Measured,
-    comparison: Comparison,
-    recommendation: Recommendation,
-    owned: Ownership,
-) -> Decided:
-    """Write rows, report and verdict; `latest.json` last, so that it never points at half a comparison."""
-    key = content_hash(
-        repr(sorted(measured.fingerprints.items())),
-        repr(parts.config.decision),
-        repr(parts.config.costs),
-        repr(parts.config.evaluation),
-    )
-    folder = parts.workspace.comparisons / key
-    trust = measured.trust
-    decided = Decided(comparison, recommendation, folder / "report.html", folder / ROWS, trust)
-    reporting.write_report(
-        folder, comparison, recommendation, rows=measured.rows, questions=measured.questions, scores=measured.scores,
-        title=parts.config.project.name or parts.root.name, settings=made_of(parts.config),
-        stages={name: sample.samples for name, sample in measured.latencies.items()}, cost=owned, trust=trust,
-    )  # fmt: skip
-    write_json(folder / FILE, decided.to_json())
-    verdict = recommendation.kind, recommendation.variant
-    point_to(parts.workspace, Last(folder, *verdict, comparison.questions, str(decided.report)))
-    return decided
