@@ -107,6 +107,18 @@ def test_modules_can_be_read_in_one_sitting(path: Path) -> None:
     assert ast.get_docstring(tree(path)), "a module opens by saying what it is"
 
 
+def test_functions_fit_on_a_screen() -> None:
+    """Sixty lines from the second statement on: signature and docstring are not counted."""
+    long = [
+        f"{path.relative_to(PACKAGE)}: {node.name}"
+        for path in MODULES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - (node.body[1:] or node.body)[0].lineno >= 60
+    ]
+    assert long == []
+
+
 def test_every_word_is_imported_from_one_place() -> None:
     found = {area(path) for path in MODULES for name in imports(path) if name.startswith("graft.corpus")}
     assert found == {"types"}
