@@ -30,17 +30,21 @@ def _gradable(case: Case) -> Value | None:
     return None if case.question.answers else NO_GOLD
 
 
-@once
-def correctness(case: Case) -> Value:
-    """Return 0–1 against the references; an abstention and a failure are 0."""
+def _settled(case: Case) -> Value | None:
+    """Return the value that no texts are compared for: a null, 0 for an abstention and a failure, the verdict on a record or
+    a label; None where they are."""
     null = _gradable(case)
     if null is not None:
         return null
     if case.failed or case.abstained:
         return Value(0.0)
-    if case.exact is not None:
-        return Value(float(case.exact))
-    return Value(score_correctness(case.said, case.question.answers))
+    return None if case.exact is None else Value(float(case.exact))
+
+
+@once
+def correctness(case: Case) -> Value:
+    """Return 0–1 against the references; an abstention and a failure are 0."""
+    return _settled(case) or Value(score_correctness(case.said, case.question.answers))
 
 
 def correct(case: Case) -> Value:
@@ -51,14 +55,7 @@ def correct(case: Case) -> Value:
 
 def em(case: Case) -> Value:
     """Return 1 when the answer is one of the references, normalised; an abstention and a failure are 0."""
-    null = _gradable(case)
-    if null is not None:
-        return null
-    if case.failed or case.abstained:
-        return Value(0.0)
-    if case.exact is not None:
-        return Value(float(case.exact))
-    return Value(exact_match(case.said, case.question.answers))
+    return _settled(case) or Value(exact_match(case.said, case.question.answers))
 
 
 def f1(case: Case) -> Value:

@@ -22,6 +22,7 @@ from graft.decision.resampling import Floats
 from graft.errors import ConfigError, DataError
 from graft.evaluation.live import Live, distinct, read_live, since, window
 from graft.evaluation.questions import read_questions
+from graft.evaluation.run import spread
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.reporting.drifted import DECLINED, LENGTH, QUESTIONS, SCORE, advice, listed, table
@@ -128,7 +129,7 @@ def _compared(
 ) -> Drifted:
     seed = parts.config.project.seed
     once, known = distinct(asked), distinct(measured)
-    now, before = (_spread(side, testing.MOST) for side in (once, known))
+    now, before = (spread(side, testing.MOST) for side in (once, known))
     if len(now) < len(once) or len(before) < len(known):
         notes.append(
             f"Of each side {testing.MOST} questions, evenly spread, were taken for the vectors and matches."
@@ -227,8 +228,3 @@ def _declined(measured: Sequence[Live], asked: Sequence[Live]) -> Finding:
         return Finding(DECLINED, "share", "not measured", len(first), len(second),
                        reason=f"{side} not say what was declined")  # fmt: skip
     return testing.shares(DECLINED, first, second)
-
-
-def _spread(items: Sequence[Live], most: int) -> list[Live]:
-    n = min(most, len(items))
-    return [items[at * len(items) // n] for at in range(n)]
