@@ -180,7 +180,7 @@ def _load(
 
 def load_tokenizer(folder: Path) -> Any:
     """Return the tokenizer, padding on the left."""
-    _quiet()
+    hush()
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, padding_side="left")
@@ -191,7 +191,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 def load_base(folder: Path, dtype: str = "auto", device: str = "auto", *, load_in_4bit: bool = False) -> Any:
     """Return the base model on its device, not cached: a trainer changes it."""
-    _quiet()
+    hush()
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
@@ -217,7 +217,8 @@ def load_base(folder: Path, dtype: str = "auto", device: str = "auto", *, load_i
     return model if load_in_4bit else model.to(place)
 
 
-def _quiet() -> None:
+def hush() -> None:
+    """Keep transformers from telling what it loads, and from warning that a head is new or left out: both are meant."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from graft.backends.models import hush
 from graft.errors import DataError
 from graft.protocols import Progress, RankingRow
 from graft.types import content_hash
@@ -62,7 +63,7 @@ class EmbedderTrainer:
             raise DataError(f"{len(rows)} training rows are too few for an embedder.",
                             "Give examples that name the documents they rest on.")  # fmt: skip
         start = train_ranking.start_folder(options.start)
-        train_ranking.hush()
+        hush()
         tokenizer = AutoTokenizer.from_pretrained(start)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

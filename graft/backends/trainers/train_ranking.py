@@ -66,14 +66,6 @@ def start_folder(path: str) -> Path:
     return folder
 
 
-def hush() -> None:
-    """Keep transformers from warning that a head is new or left out: both are meant."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
-
 def batches(count: int, size: int, epochs: int, seed: int) -> list[list[int]]:
     """Return the row indices of every step: each epoch all rows once, shuffled; a function of the arguments only."""
     steps = []

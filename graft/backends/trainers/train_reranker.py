@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from graft.backends.models import hush
 from graft.errors import DataError
 from graft.protocols import Progress, RankingRow
 from graft.types import content_hash
@@ -60,7 +61,7 @@ class RerankerTrainer:
                 "No training row has a negative passage.", "Give more documents, or more examples."
             )
         start = train_ranking.start_folder(options.start)
-        train_ranking.hush()
+        hush()
         tokenizer = AutoTokenizer.from_pretrained(start)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
