@@ -36,7 +36,7 @@ class Stages:
         try:
             yield
         finally:
-            self.reports[name] = StageReport(round(time.perf_counter() - started, 3), round(_peak_mb(), 1))
+            self.reports[name] = StageReport(round(time.perf_counter() - started, 3), round(peak_mb(), 1))
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -49,7 +49,9 @@ def _reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """Return the most memory that this process has held, in MB. Linux keeps the rusage of the program that started this one
+    across exec, so that a small process of a large one would seem large: there it is read from /proc."""
     with contextlib.suppress(OSError, StopIteration, ValueError):
         status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024

@@ -116,6 +116,23 @@ def test_a_worker_that_has_grown_makes_room(tmp_path, odd):
     assert [one.problem for one in made] == [None] * 4
 
 
+def test_workers_of_a_large_process_are_kept(tmp_path, odd, monkeypatch):
+    """Linux counts the memory of who starts a process as its own: behind a large index each file had a worker to itself."""
+    started = []
+
+    class Counted(subprocess.Popen):
+        def __init__(self, *given, **options):
+            started.append(given)
+            super().__init__(*given, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", Counted)
+    held = b"x" * (400 * 2**20)
+    with Workers(Limits(seconds=30, memory_mb=600, workers=1)) as workers:
+        made = read(workers, tmp_path, odd, *["good"] * 4)
+    assert [one.problem for one in made] == [None] * 4
+    assert (len(started), len(held)) == (1, 400 * 2**20)
+
+
 def test_closing_gives_up_what_is_being_read(tmp_path, odd):
     started = time.perf_counter()
     with Workers(Limits(seconds=60, workers=1)) as workers:

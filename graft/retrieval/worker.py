@@ -21,6 +21,7 @@ from graft import plugins
 from graft.errors import GraftError
 from graft.protocols import Loader
 from graft.retrieval.reading import read_file
+from graft.stages import peak_mb
 
 OUT_OF_TIME = getattr(signal, "SIGPROF", 0)
 """The signal that ends a worker whose file took too much processor time; 0 where the system counts none."""
@@ -112,13 +113,7 @@ def limit_memory(megabytes: int) -> None:
 
 
 def _grown(memory_mb: int) -> bool:
-    try:
-        import resource
-    except ImportError:
-        return False
-    unit = 1 if sys.platform == "darwin" else 1024
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return used > _RETIRE_AT * memory_mb * 2**20
+    return peak_mb() > _RETIRE_AT * memory_mb
 
 
 def _limit_time(seconds: float) -> None:
