@@ -20,10 +20,20 @@ from recipes.nano.wordings import composed
 
 Split = Literal["train", "dev", "test"]
 FILES = {
-    "train": ("relations.txt", "relations-more.txt"),
+    "train": (
+        "relations.txt",
+        "relations-more.txt",
+        "relations-work.txt",
+        "relations-tech.txt",
+        "relations-world.txt",
+    ),
     "dev": ("relations-dev.txt",),
     "test": ("relations-test.txt",),
 }
+
+
+def _lines(file: str) -> tuple[str, ...]:
+    return tuple(Path(__file__).with_name(file).read_text(encoding="utf-8").splitlines())
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ OPEN_SAID = {
         "The {n} of {e} was set to {v}.", "{v} is the {n} of {e}.", "As {n}, {e} lists {v}.", "{e} gives its {n} as {v}.",
         "{e} shows {v} as its {n}.", "Please note that the {n} for {e} is {v}.", "At {e}, the {n} is {v}.",
         "Under {n}, the record of {e} says {v}.", "When it comes to {e}, its {n} was fixed at {v}.", "One finds {v} as {n} of {e}.",
+        *_lines("open-said.txt"),
     ),
     "test": ("{e} made {v} its {n} long ago.", "If {e} is meant, read {v} wherever the {n} comes up.", "Nobody at {e} doubts that the {n} equals {v}."),
 }  # fmt: skip
@@ -61,6 +72,7 @@ OPEN_ASKED = {
         "What {n} does {e} have?", "Which {n} does {e} have?", "what is {e} {n}", "Give the {n} of {e}.", "I need the {n} for {e}.",
         "Can you find the {n} of {e}?", "Do you know the {n} of {e}?", "{e}: {n}?", "What is listed as the {n} of {e}?",
         "Could you look up {e} and tell me its {n}?", "I am looking for the {n} that {e} has. What is it?", "State {e}'s {n}, please.",
+        *_lines("open-asked.txt"),
     ),
     "test": ("What do the papers name as {e}'s {n}?", "Suppose I call {e}: which {n} will they give me?", "How is the {n} of {e} described?"),
 }  # fmt: skip
@@ -74,6 +86,8 @@ MODIFIERS = {
     ).split(),
     "test": "alpine archive bridge christmas dawn ferry garden hospital midnight orchard pilot quay rehearsal stage vintage".split(),
 }
+# Words of any kind before a noun, so that a modifier is matched because it is the same word and not because it is known.
+ANY_WORD = tuple(word for line in _lines("modifiers.txt") for word in line.split())
 OPEN_NOUNS: dict[str, tuple[str, ...]] = {
     "money": ("fee", "budget", "price", "allowance", "deposit", "cost", "fine", "salary", "rent", "limit", "refund", "bonus"),
     "person": ("contact", "owner", "coordinator", "officer", "supervisor", "assistant", "reviewer", "guide", "deputy"),
@@ -101,7 +115,7 @@ def open_relation(rng: random.Random, split: Split) -> Relation:
     value = rng.choice(list(OPEN_NOUNS))
     noun = rng.choice(OPEN_NOUNS[value])
     held = "train" if split == "train" else "test"
-    mods = MODIFIERS[held]
+    mods = MODIFIERS[held] if split != "train" or rng.random() < 0.5 else ANY_WORD
     if rng.random() < 0.9 or split != "train":
         noun = f"{rng.choice(mods)} {noun}"
     if rng.random() < 0.12:
