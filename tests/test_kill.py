@@ -90,10 +90,10 @@ def figures(root: Path) -> dict[str, Any]:
     found = json.loads(
         (root / ".graft/comparisons" / latest["key"] / "comparison.json").read_text(encoding="utf-8")
     )
-    clocked = ("latency", "latency_p50", "latency_p95", "latency_max", "cost")
+    clocked = ("latency", "ttft", "cost")  # and what begins so: percentiles, the cost of a right answer
     return {
         "variants": {
-            name: {metric: value for metric, value in metrics.items() if metric not in clocked}
+            name: {metric: value for metric, value in metrics.items() if not metric.startswith(clocked)}
             for name, metrics in found["variants"].items()
         },
         "contrasts": [row for row in found["contrasts"] if not row["metric"].endswith(("latency", "cost"))],

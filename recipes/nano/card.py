@@ -57,6 +57,7 @@ Abstention F1: {abstention}.
   (Apache-2.0; articles CC BY), CLAPnq (Apache-2.0; text CC BY-SA), HotpotQA (CC BY-SA 4.0), P3 mixture (MIT, CC BY 4.0, CC
   BY-SA per row), self-instruct seed tasks (Apache-2.0), GSM8K (MIT), Snips (CC0 1.0). Passages that share 60 characters
   with squad-xquad's were left out.
+- Word vectors of all-MiniLM-L6-v2 (Apache-2.0) are a target of the early layers (`recipes/nano/meanings.py`).
 - Some sources are share-alike; the weights are therefore offered under CC BY-SA 4.0. The recipe's code is Apache-2.0.
 - No dev or test split, and nothing of the project's example handbook, was trained on.
 
