@@ -24,7 +24,7 @@ from recipes.nano.cloze import clozes
 from recipes.nano.documents import Passage
 from recipes.nano.forms import UNKNOWN, Reply, announced, draw_system
 from recipes.nano.meanings import Meanings
-from recipes.nano.model import Nano, Shape
+from recipes.nano.model import MEANING_WIDTH, Nano, Shape
 from recipes.nano.questions import Turn, make_chat, to_chat
 from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, Relation, catalogue
 from recipes.nano.stream import ANSWER, CITING, NOTHING, NOWHERE, OPENING, REFUSING
@@ -215,7 +215,7 @@ def test_loss_falls(tmp_path, sources):
     settings = train.Settings(steps=1)
     picks = train.pick_positions(batch, settings, 0)
     points, headings = (train.point_positions(batch, p, settings, 0) for p in (batch.points, batch.headings))
-    words = train.tell_meanings(batch, None, settings, 0, TINY.hidden)
+    words = train.tell_meanings(batch, None, settings, 0)
     with torch.no_grad():
         fitted = model.loss(torch.from_numpy(batch.ids), picks, points, headings, words)[0]
         fresh = Nano(TINY).loss(torch.from_numpy(batch.ids), picks, points, headings, words)[0]
@@ -375,7 +375,7 @@ def test_meanings_are_told_at_the_last_token_of_known_words_only(words):
     ids = np.array([words.encode(text, add_special_tokens=False).ids])
     ids = np.pad(ids, ((0, 1), (0, 256 - ids.shape[1])))  # a second row that holds no word
     pieces = tuple(words.id_to_token(i).replace("Ġ", " ") if i > 4 else "\n" for i in range(512))
-    vectors = np.eye(3, TINY.hidden, dtype=np.float32)
+    vectors = np.eye(3, MEANING_WIDTH, dtype=np.float32)
     known = Meanings(vectors, {"fee": 0, "charges": 1, "port": 2}, pieces)
     positions, found = known.pick(ids, "seed")
     told = {
@@ -387,5 +387,5 @@ def test_meanings_are_told_at_the_last_token_of_known_words_only(words):
     assert (found[16:] == -1).all()  # of the second row
     settings = train.Settings(steps=1)
     batch = stream.Batch(ids[:, :-1], ids[:, 1:], np.zeros((2, 255), dtype=np.int8))
-    shown = train.tell_meanings(batch, known, settings, 0, TINY.hidden)
+    shown = train.tell_meanings(batch, known, settings, 0)
     assert set(shown.vector.sum(1).tolist()) == {0.0, 1.0}

@@ -23,18 +23,18 @@ from tokenizers import Tokenizer
 
 from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 from recipes.nano import corpora, events
+from recipes.nano.model import MEANING_WIDTH
 from recipes.nano.questions import make_chat
 from recipes.nano.tokenizer import SPECIALS
 
 WORD = re.compile(r"(?<![A-Za-z])[a-z]{2,}(?![A-Za-z])")  # lower case alone: a capital may begin a name
 MOST = 24_000
-WIDTH = 256  # of the vectors, by their principal components, which keep 97 % of the variance
 EVERY = 16  # tokens of a row for each word that is told
 
 
 @dataclass(frozen=True)
 class Meanings:
-    """`vectors` (W, E), centred, of length one; `place` of each word; `pieces`, the text of each token, latin-1."""
+    """`vectors` (W, E), centred, of length one; `place` of each word; `pieces`, the text of each token."""
 
     vectors: np.ndarray
     place: dict[str, int]
@@ -88,12 +88,10 @@ def load(path: Path, words: Tokenizer, data: Path | None) -> Meanings:
     """Read the vectors from a file, made by the encoder when it is missing (a minute)."""
     if not path.exists():
         common = common_words(data)
-        raw = np.concatenate(
-            [MiniLMEmbedder().encode(common[i : i + 512]) for i in range(0, len(common), 512)]
-        )
+        raw = MiniLMEmbedder().encode(common)
         raw = raw - raw.mean(0)
         _, axes = np.linalg.eigh(raw.T @ raw)
-        vectors = raw @ axes[:, ::-1][:, :WIDTH]
+        vectors = raw @ axes[:, ::-1][:, :MEANING_WIDTH]  # the principal components
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-6)
         np.savez(path, words=np.array(common), vectors=vectors.astype(np.float16))
     held = np.load(path)

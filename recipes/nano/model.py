@@ -54,6 +54,7 @@ MEANING_LAYER = (
     1  # after which the state at a word's end is to tell its meaning: two blocks put a word's tokens together
 )
 MEANING_WEIGHT = 0.5
+MEANING_WIDTH = 256  # of the vectors that tell it, whatever the network's own width
 
 
 class Picks(NamedTuple):
@@ -139,7 +140,7 @@ class Nano(nn.Module):
         self.embed = nn.Parameter(torch.empty(shape.vocab, shape.hidden))
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.Parameter(torch.ones(shape.hidden))
-        self.meaning = nn.Parameter(torch.empty(shape.hidden, shape.hidden))  # (E, D), for training alone
+        self.meaning = nn.Parameter(torch.empty(MEANING_WIDTH, shape.hidden))  # (E, D), for training alone
         self.register_buffer("cos", torch.empty(0), persistent=False)
         self.register_buffer("sin", torch.empty(0), persistent=False)
         self.reset()

@@ -36,7 +36,7 @@ from recipes.nano import (
     tokenizer,
     train,
 )
-from recipes.nano.model import Nano, Picks, Points, Shape, Words
+from recipes.nano.model import MEANING_WIDTH, Nano, Picks, Points, Shape, Words
 from recipes.nano.questions import make_chat
 
 PEAK_TFLOPS = {
@@ -94,7 +94,7 @@ def steps_for(minutes: float, model: Nano, device: str, stages: tuple[plan.Stage
         torch.zeros(64, 3, dtype=torch.long, device=device),
         torch.full((64,), 1 / 64, device=device),
     )
-    none = Words(half[:1], torch.zeros(1, model.shape.hidden, device=device))
+    none = Words(half[:1], torch.zeros(1, MEANING_WIDTH, device=device))
     probe = Nano(model.shape).to(device)
     optims = train.optimisers(probe, train.Settings(steps=1))
     began = time.monotonic()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from recipes.nano.meanings import Meanings
-from recipes.nano.model import Nano, Picks, Points, Shape, Words
+from recipes.nano.model import MEANING_WIDTH, Nano, Picks, Points, Shape, Words
 from recipes.nano.muon import Muon
 from recipes.nano.stream import ANSWER, CITING, CONTEXT, OPENING, REFUSING, Batch, Pointers
 
@@ -102,12 +102,10 @@ def point_positions(batch: Batch, pointers: Pointers, settings: Settings, step: 
     return Points(torch.from_numpy(query), torch.from_numpy(keys), torch.from_numpy(weight))
 
 
-def tell_meanings(
-    batch: Batch, meanings: Meanings | None, settings: Settings, step: int, width: int
-) -> Words:
+def tell_meanings(batch: Batch, meanings: Meanings | None, settings: Settings, step: int) -> Words:
     """Choose the words of a batch whose meaning is told; without vectors, one position that tells nothing."""
     if meanings is None:
-        return Words(torch.zeros(1, dtype=torch.long), torch.zeros(1, width))
+        return Words(torch.zeros(1, dtype=torch.long), torch.zeros(1, MEANING_WIDTH))
     positions, words = meanings.pick(batch.ids, f"{settings.seed}:{step}:words")
     return Words(
         torch.from_numpy(positions), torch.from_numpy(meanings.vectors[words] * (words >= 0)[:, None])
@@ -191,7 +189,7 @@ def restore(path: Path, model: Nano, optims: list[torch.optim.Optimizer]) -> int
     """Load a checkpoint into model and optimisers; return the next step."""
     state = torch.load(path, map_location=model.embed.device, weights_only=True)
     model.load_state_dict(model.state_dict() | state["model"])
-    for optim, kept in zip(optims, state["optims"], strict=False):
+    for optim, kept in zip(optims, state["optims"], strict=False):  # an older run has none for meanings
         optim.load_state_dict(kept)
     return int(state["step"])
 
@@ -249,9 +247,7 @@ def train(
             Points(*(t.to(device) for t in point_positions(batch, pointers, settings, step)))
             for pointers in (batch.points, batch.headings)
         )
-        words = Words(
-            *(t.to(device) for t in tell_meanings(batch, meanings, settings, step, model.shape.hidden))
-        )
+        words = Words(*(t.to(device) for t in tell_meanings(batch, meanings, settings, step)))
         ids = torch.from_numpy(batch.ids).to(device)
         with torch.autocast(device.partition(":")[0], torch.bfloat16):
             loss, each, right, pointing, kinship = loss_of(ids, picks, points, headings, words)
