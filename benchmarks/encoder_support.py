@@ -25,8 +25,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.anchors.figures import Floats, auc
 from graft import plugins
-from graft.evaluation.groundedness import Weights, claims, inverse_frequency, support
-from graft.evaluation.text import sentences
+from graft.evaluation.checks.groundedness import Weights, claims, inverse_frequency, support
+from graft.evaluation.checks.text import sentences
 from graft.protocols import Embedder
 
 Pair = tuple[str, str, bool]

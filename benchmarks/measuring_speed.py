@@ -19,8 +19,8 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from graft.decision.compare import compare
-from graft.decision.recommend import recommend
-from graft.evaluation.metrics import score
+from graft.decision.recommending.recommend import recommend
+from graft.evaluation.metrics.catalogue import score
 from graft.types import Answer, Citation, Evidence, Message, Passage, Question, RankedHit, Row, Usage
 
 VARIANTS = ("base", "rag", "tuned", "hybrid")

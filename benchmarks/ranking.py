@@ -29,7 +29,7 @@ from typing import Any
 from graft import plugins
 from graft.decision.calibration import apply, calibrate
 from graft.decision.statistics import Interval, mean_interval, paired_difference
-from graft.evaluation.retrieval_metrics import ndcg, recall
+from graft.evaluation.checks.ranking import ndcg, recall
 from graft.protocols import Embedder, Reranker, Store
 from graft.retrieval.index import Index
 from graft.retrieval.search import Searcher

@@ -16,8 +16,9 @@ from collections.abc import Callable
 import numpy as np
 
 from graft.decision.compare import compare, finding
-from graft.decision.power import sample_size
-from graft.decision.ppi import ppi_mean, ppi_weighted
+from graft.decision.inference.power import sample_size
+from graft.decision.inference.ppi import ppi_mean, ppi_weighted
+from graft.decision.recommending.verdict import RECOMMEND, decide
 from graft.decision.statistics import (
     mcnemar_midp,
     mean_interval,
@@ -27,7 +28,6 @@ from graft.decision.statistics import (
     sign_flip,
     wilson,
 )
-from graft.decision.verdict import RECOMMEND, decide
 from graft.types import Value
 
 DRAWS = 2_000

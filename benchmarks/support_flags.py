@@ -19,8 +19,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.encoder_support import read
 from graft.decision.statistics import wilson
-from graft.evaluation.flags import denies, names, reversed_claims, unsupported_names, unsupported_numbers
-from graft.evaluation.groundedness import claims
+from graft.evaluation.checks.flags import (
+    denies,
+    names,
+    reversed_claims,
+    unsupported_names,
+    unsupported_numbers,
+)
+from graft.evaluation.checks.groundedness import claims
 
 Case = tuple[str, str, str]
 """A claim, its passage with the title, and the question."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from graft.decision.situation import Situation
+from graft.decision.advising.situation import Situation
 from graft.settings_deciding import (
     CompetitorSection,
     CostsSection,

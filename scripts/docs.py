@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from graft import settings, settings_deciding
 from graft.cli.main import app
-from graft.evaluation.metrics import METRICS
+from graft.evaluation.metrics.catalogue import METRICS
 from graft.settings_serving import KeySection
 from graft.verbs.init import field_comments, written
 

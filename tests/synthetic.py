@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from graft.decision.compare import compare
-from graft.decision.failures import Facts, attribute
-from graft.decision.recommend import Values, recommend
-from graft.evaluation.metrics import score
+from graft.decision.recommending.failures import Facts, attribute
+from graft.decision.recommending.recommend import Values, recommend
+from graft.evaluation.metrics.catalogue import score
 from graft.types import (
     Answer,
     Citation,

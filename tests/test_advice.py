@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from graft import Project
 from graft.cli.main import app
-from graft.decision.advice import advise
-from graft.decision.cost import load_prices
-from graft.decision.priors import PRIORS
-from graft.decision.situation import ASSUMED, PER_MONTH, Situation, completed
+from graft.decision.advising.advice import advise
+from graft.decision.advising.priors import PRIORS
+from graft.decision.advising.situation import ASSUMED, PER_MONTH, Situation, completed
+from graft.decision.costs.cost import load_prices
 from graft.errors import ConfigError
 from graft.types import Comparison, Contrast
 from graft.verbs.advise import read_answers, understood

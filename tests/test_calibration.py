@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.decision.calibration import apply, calibrate, separation
-from graft.decision.intervals import wilson
+from graft.decision.inference.intervals import wilson
 
 SCORES = st.lists(st.tuples(st.floats(-5, 5), st.booleans()), min_size=1, max_size=40).filter(
     lambda pairs: any(kind for _, kind in pairs)

@@ -14,7 +14,7 @@ from serving import listening
 from graft import Project
 from graft.config import from_tables as settings_from
 from graft.errors import ConfigError, DataError
-from graft.evaluation.abstention import is_abstention
+from graft.evaluation.checks.abstention import is_abstention
 from graft.evaluation.recorded import RecordedAnswers
 from graft.evaluation.run import OUTAGE, reported_latencies, run
 from graft.generation.competitor import Competitor

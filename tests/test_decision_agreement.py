@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.decision.agreement import Kappa, cohen_kappa
-from graft.decision.ppi import PpiEstimate, ppi_weighted
+from graft.decision.inference.agreement import Kappa, cohen_kappa
+from graft.decision.inference.ppi import PpiEstimate, ppi_weighted
 
 quick = settings(deadline=None, max_examples=50)
 NAN = float("nan")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.decision.cost import (
+from graft.decision.costs.cost import (
     FixedCost,
     Price,
     Rate,

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.decision.compare import compare
-from graft.decision.failures import CAUSES, Facts, attribute, cause
-from graft.decision.recommend import Limits, Values, recommend
-from graft.decision.utility import Shares, utilities
-from graft.decision.verdict import decide, questions_needed
+from graft.decision.recommending.failures import CAUSES, Facts, attribute, cause
+from graft.decision.recommending.recommend import Limits, Values, recommend
+from graft.decision.recommending.utility import Shares, utilities
+from graft.decision.recommending.verdict import decide, questions_needed
 from graft.errors import ConfigError, UnknownName
 from graft.records import from_dict, to_dict
 from graft.types import Recommendation, Value

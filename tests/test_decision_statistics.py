@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from graft.decision import resampling
+from graft.decision.inference import resampling
 from graft.decision.statistics import (
     Interval,
     benjamini_hochberg,

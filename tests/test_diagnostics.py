@@ -8,7 +8,7 @@ import pytest
 
 from graft import Project
 from graft.config import from_tables
-from graft.decision.explain import headroom_line, knowledge_line, seed_line
+from graft.decision.recommending.explain import headroom_line, knowledge_line, seed_line
 from graft.errors import ConfigError
 from graft.types import Comparison, Estimate
 from graft.verbs.comparing.competitors import competitors

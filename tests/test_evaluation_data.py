@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.correctness import RIGHT, correctness
-from graft.evaluation.groundedness import SUPPORTED, claims, inverse_frequency, support
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.checks.correctness import RIGHT, correctness
+from graft.evaluation.checks.groundedness import SUPPORTED, claims, inverse_frequency, support
 
 DATA = Path(os.environ.get("GRAFT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 pytestmark = pytest.mark.skipif(

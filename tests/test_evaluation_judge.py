@@ -9,10 +9,10 @@ from scripted_endpoint import material, scripted, verdicts
 
 from graft import plugins
 from graft.errors import BackendError, WorkspaceError
-from graft.evaluation.judge import NOT_ASKED, SPLIT, UNREAD, Judge, Verdict, either_order
-from graft.evaluation.judge_family import family
-from graft.evaluation.judge_rows import IN_CONTEXT, IN_EVIDENCE, judge_rows
-from graft.evaluation.judge_rubrics import (
+from graft.evaluation.judging.family import family
+from graft.evaluation.judging.judge import NOT_ASKED, SPLIT, UNREAD, Judge, Verdict, either_order
+from graft.evaluation.judging.rows import IN_CONTEXT, IN_EVIDENCE, judge_rows
+from graft.evaluation.judging.rubrics import (
     CONTRADICTED,
     REPLY,
     SUPPORTED,
@@ -22,7 +22,7 @@ from graft.evaluation.judge_rubrics import (
     preference_task,
     read_reply,
 )
-from graft.evaluation.metrics import METRICS, score
+from graft.evaluation.metrics.catalogue import METRICS, score
 from graft.types import Answer, Evidence, Message, Passage, Question, Row, Value
 
 TASK = correctness_task("How much?", ["$45"], "It is 45 dollars.")

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from graft import plugins
 from graft.errors import UnknownName
-from graft.evaluation.cards import GRADES, MetricCard
-from graft.evaluation.citations import citation_scores
-from graft.evaluation.correctness import correctness, exact_match, token_f1
-from graft.evaluation.groundedness import Weights, claims, inverse_frequency, support
-from graft.evaluation.longform import content_scores
-from graft.evaluation.metrics import METRICS, metric_card, metric_names, score
+from graft.evaluation.checks.citations import citation_scores
+from graft.evaluation.checks.correctness import correctness, exact_match, token_f1
+from graft.evaluation.checks.groundedness import Weights, claims, inverse_frequency, support
+from graft.evaluation.checks.longform import content_scores
+from graft.evaluation.metrics.cards import GRADES, MetricCard
+from graft.evaluation.metrics.catalogue import METRICS, metric_card, metric_names, score
 from graft.records import from_dict, to_dict
 from graft.types import (
     Answer,

@@ -9,7 +9,13 @@ import json
 import pytest
 
 from graft.errors import DataError
-from graft.evaluation.questions import Finding, check_questions, finding_lines, fingerprint, read_questions
+from graft.evaluation.question_sets.questions import (
+    Finding,
+    check_questions,
+    finding_lines,
+    fingerprint,
+    read_questions,
+)
 from graft.types import Evidence, Message, Question
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.figures import numbers, same_number
-from graft.evaluation.text import cited, content, normalise, sentences, strip_citations, tokens
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.checks.figures import numbers, same_number
+from graft.evaluation.checks.text import cited, content, normalise, sentences, strip_citations, tokens
 
 QUICK = settings(deadline=None, max_examples=100)
 

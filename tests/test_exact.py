@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft.errors import DataError
-from graft.evaluation.exact import are_labels, exactly_right, leaves, record_f1
-from graft.evaluation.metrics import score
-from graft.evaluation.questions import check_questions, fingerprint, read_questions
+from graft.evaluation.checks.exact import are_labels, exactly_right, leaves, record_f1
+from graft.evaluation.metrics.catalogue import score
+from graft.evaluation.question_sets.questions import check_questions, fingerprint, read_questions
 from graft.types import Answer, Message, Question, Row
 
 QUICK = settings(deadline=None, max_examples=50)

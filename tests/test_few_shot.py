@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graft import Project
-from graft.decision.explain import tuning_gain_line
+from graft.decision.recommending.explain import tuning_gain_line
 from graft.generation import prompts
 from graft.generation.few_shot import FewShot
 from graft.testing.fakes import EchoGenerator

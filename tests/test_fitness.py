@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graft.decision.utility import Values
+from graft.decision.recommending.utility import Values
 from graft.types import Answer, Comparison, Estimate, Question, Recommendation, Row
 from graft.verbs.comparing.fitness import beaten, mute, unsure
 

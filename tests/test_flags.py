@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.evaluation.flags import denies, names, reversed_claims, unsupported_names, unsupported_numbers
-from graft.evaluation.metrics import score
-from graft.evaluation.metrics_flags import flagged
-from graft.evaluation.text import sentences
+from graft.evaluation.checks.flags import (
+    denies,
+    names,
+    reversed_claims,
+    unsupported_names,
+    unsupported_numbers,
+)
+from graft.evaluation.checks.text import sentences
+from graft.evaluation.metrics.catalogue import score
+from graft.evaluation.metrics.flags import flagged
 from graft.reporting.notes import notes
 from graft.types import Answer, Evidence, Message, Passage, Question, RankedHit, Row
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from graft import Project
 from graft.decision import forgetting
-from graft.decision.screening import Apart, Limits, guardrails
-from graft.evaluation import retention
-from graft.evaluation.text import normalise
+from graft.decision.recommending.screening import Apart, Limits, guardrails
+from graft.evaluation.checks.text import normalise
+from graft.evaluation.retention import suite as retention
 from graft.generation import prompts
 from graft.records import from_dict, to_dict
 from graft.testing.fakes import EchoGenerator

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.evaluation.formats import keeps_format, keeps_format_repaired
+from graft.evaluation.checks.formats import keeps_format, keeps_format_repaired
 
 RECORD = {"schema": {"type": "object", "required": ["answer"]}}
 LINES = {"regex": r"Answer: [^\n]+\nDesk: (it|people)"}

@@ -11,7 +11,7 @@ from test_project import call_json
 
 from graft import Project
 from graft.errors import ConfigError, DataError
-from graft.evaluation.questions import read_questions
+from graft.evaluation.question_sets.questions import read_questions
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 

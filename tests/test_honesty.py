@@ -11,8 +11,8 @@ from scripted_endpoint import material, scripted, verdicts
 
 from graft import Project
 from graft.errors import DataError, GraftError
-from graft.evaluation.judge_rubrics import SUPPORTED
-from graft.evaluation.recital import recites
+from graft.evaluation.checks.recital import recites
+from graft.evaluation.judging.rubrics import SUPPORTED
 
 
 def competing(root, answers, settings="", **more):

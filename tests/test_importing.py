@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from graft.cli.main import app
 from graft.errors import ConfigError, DataError
-from graft.evaluation.importing import import_records
-from graft.evaluation.questions import read_questions
+from graft.evaluation.question_sets.importing import import_records
+from graft.evaluation.question_sets.questions import read_questions
 from graft.types import content_hash
 from graft.verbs.import_questions import import_questions
 

@@ -6,7 +6,7 @@ import pytest
 from browser import CHROMIUM, browser
 from serving import listening
 
-from graft.evaluation.labels import Draw, Item, add_draw, read_labels
+from graft.evaluation.labelling.labels import Draw, Item, add_draw, read_labels
 from graft.server.label_app import create_label_app
 from graft.verbs.label import Desk, Sheet
 

@@ -23,9 +23,9 @@ from graft.cli.label_form import label_in_terminal
 from graft.cli.main import app
 from graft.decision.trust import Debiased, Labelled
 from graft.errors import ConfigError, DataError, NotBuilt
-from graft.evaluation.labels import Draw, Item, Label, add_draw, add_labels, read_labels
-from graft.evaluation.labels_draw import Candidate, draw
-from graft.evaluation.labels_scores import outcome, probabilities, worth
+from graft.evaluation.labelling.draw import Candidate, draw
+from graft.evaluation.labelling.labels import Draw, Item, Label, add_draw, add_labels, read_labels
+from graft.evaluation.labelling.scores import outcome, probabilities, worth
 from graft.server.label_app import create_label_app
 from graft.types import Estimate, Message, Question
 from graft.verbs.labelling.rates import overruled

@@ -10,8 +10,8 @@ import pytest
 
 from graft import Project
 from graft.errors import BackendError
-from graft.evaluation.metrics import metric_card, score
-from graft.evaluation.metrics_likelihood import NOT_MEASURED
+from graft.evaluation.metrics.catalogue import metric_card, score
+from graft.evaluation.metrics.likelihood import NOT_MEASURED
 from graft.protocols import Likelihood, Scorer
 from graft.testing.fakes import EchoGenerator
 from graft.types import Answer, Message, Question, Row, Value

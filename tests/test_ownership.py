@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from graft.decision.cost import FixedCost
-from graft.decision.ownership import Bill, Ownership, dollars, ownership_lines
+from graft.decision.costs.cost import FixedCost
+from graft.decision.costs.ownership import Bill, Ownership, dollars, ownership_lines
 
 RAG = Bill(FixedCost(index=1.0), {"indexing again": 1.0}, 0.001)
 HYBRID = Bill(

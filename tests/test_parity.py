@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.evaluation import retrieval_metrics as ours
-from graft.evaluation.correctness import exact_match, token_f1
+from graft.evaluation.checks import ranking as ours
+from graft.evaluation.checks.correctness import exact_match, token_f1
 
 IDS = [f"d{at}" for at in range(14)]
 GOLD = st.dictionaries(st.sampled_from(IDS), st.integers(0, 3), min_size=1, max_size=8).filter(

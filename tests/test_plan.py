@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from graft import Project
 from graft.cli.main import app
-from graft.decision.sizing import FEWEST, needs, table, typical
+from graft.decision.inference.sizing import FEWEST, needs, table, typical
 from graft.errors import ConfigError
 
 

@@ -14,7 +14,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "graft-example-plugin"
 USE = """
 import json, sys
 from graft import Project, plugins
-from graft.evaluation.metrics import metric_card
+from graft.evaluation.metrics.catalogue import metric_card
 before = "graft_example_plugin" in sys.modules
 names = {kind: plugins.names(kind) for kind in ("store", "metric")}
 listed = "graft_example_plugin" in sys.modules

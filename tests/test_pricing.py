@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from graft.decision.cost import LOCAL_MACHINE, load_prices
-from graft.decision.pricing import MachinePricing, TokenPricing
+from graft.decision.costs.cost import LOCAL_MACHINE, load_prices
+from graft.decision.costs.pricing import MachinePricing, TokenPricing
 from graft.types import Usage
 
 THOUSAND = Usage(prompt=1_000, completion=1_000)

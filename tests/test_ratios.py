@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft import Project
-from graft.decision.ratios import ratios
-from graft.evaluation.questions import read_questions
+from graft.decision.inference.ratios import ratios
+from graft.evaluation.question_sets.questions import read_questions
 from graft.reporting import shown
 from graft.types import Value
 from graft.verbs.comparing.seen import strata

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scripted_endpoint import scripted
 
 from graft import Project
-from graft.decision.repeats import Repeated, repeated
+from graft.decision.inference.repeats import Repeated, repeated
 from graft.reporting.trusted import again_line
 
 

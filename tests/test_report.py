@@ -11,7 +11,7 @@ import re
 import pytest
 import synthetic
 
-from graft.decision.screening import chance
+from graft.decision.recommending.screening import chance
 from graft.reporting import cells, measured, report, shown
 from graft.reporting.data import OUTCOMES, as_script, outcome
 from graft.types import (

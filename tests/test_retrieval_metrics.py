@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.evaluation import retrieval_metrics as ranking
+from graft.evaluation.checks import ranking
 
 IDS = [f"d{number}" for number in range(12)]
 RANKED = st.lists(st.sampled_from(IDS), unique=True, max_size=12)

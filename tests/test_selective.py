@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graft.decision.recommending.utility import Values
 from graft.decision.selective import Answered, Selection, Shares, choose, judge, risk_coverage_area
-from graft.decision.utility import Values
 
 NAN = float("nan")
 PLAIN = Values(right=1, wrong=1, abstain=0)

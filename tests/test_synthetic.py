@@ -15,10 +15,16 @@ from typer.testing import CliRunner
 from graft import Project
 from graft.cli.main import app
 from graft.errors import ConfigError, NotBuilt
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.questions import read_questions
-from graft.evaluation.synthetic import GAP, cloze_questions, clozes, in_turns, unanswerable_clozes
-from graft.evaluation.written import write_answerable, write_from_two, write_unanswerable
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.question_sets.questions import read_questions
+from graft.evaluation.question_sets.synthetic import (
+    GAP,
+    cloze_questions,
+    clozes,
+    in_turns,
+    unanswerable_clozes,
+)
+from graft.evaluation.question_sets.written import write_answerable, write_from_two, write_unanswerable
 from graft.types import Chunk, Context, Generation, Passage
 from graft.wiring.models import ModelParts
 

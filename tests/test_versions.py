@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graft import Project
-from graft.decision.winners import optimism
+from graft.decision.inference.winners import optimism
 from graft.errors import ConfigError
 from graft.verbs.compare import held_out
 from graft.verbs.comparing.versions import versions

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.anchors.figures import Figure
 from graft import plugins
 from graft.decision.statistics import mean_interval
-from graft.evaluation.retrieval_metrics import average_precision, mrr, ndcg, recall
+from graft.evaluation.checks.ranking import average_precision, mrr, ndcg, recall
 from graft.types import Chunk
 
 # nDCG@10: Lucene k1 .9 b .4, the same with k1 1.5 b .75 (bm25s), Elasticsearch; all from the bm25-benchmarks table.

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.anchors.figures import Figure, auc, bootstrap, spearman
-from graft.decision.agreement import cohen_kappa
-from graft.decision.ppi import ppi_mean
+from graft.decision.inference.agreement import cohen_kappa
+from graft.decision.inference.ppi import ppi_mean
 from graft.decision.statistics import wilson
 from graft.errors import DataError
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.correctness import RIGHT, correctness, token_f1
-from graft.evaluation.figures import numbers
-from graft.evaluation.text import content, tokens
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.checks.correctness import RIGHT, correctness, token_f1
+from graft.evaluation.checks.figures import numbers
+from graft.evaluation.checks.text import content, tokens
 
 FIELDS = {"financebench_id", "label", "gold_answer", "model_answer"}
 OUTCOMES = {"correct": "right", "incorrect": "wrong", "refusal": "declined"}

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.anchors.figures import Figure, Floats, bootstrap, pearson, spearman
-from graft.evaluation.correctness import token_f1
-from graft.evaluation.groundedness import Weights, inverse_frequency
-from graft.evaluation.longform import content_scores
+from graft.evaluation.checks.correctness import token_f1
+from graft.evaluation.checks.groundedness import Weights, inverse_frequency
+from graft.evaluation.checks.longform import content_scores
 
 FILE = "human_labeled_data.json"
 ASPECTS = ("correctness", "completeness", "overall")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.decision.compare import compare
-from graft.decision.recommend import Values, recommend
+from graft.decision.recommending.recommend import Values, recommend
 from graft.reporting.report import to_decision
 from graft.types import Recommendation, Value
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from graft.evaluation.cards import GRADES, MetricCard
+from graft.evaluation.metrics.cards import GRADES, MetricCard
 from graft.protocols import Progress
 from graft.types import Answer
 

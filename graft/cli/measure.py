@@ -147,7 +147,7 @@ def metrics(
 ) -> None:
     """Show what a metric measures, its formula, and when its number misleads."""
     from graft.cli.console import metric_list, metric_page
-    from graft.evaluation.metrics import metric_card, metric_names
+    from graft.evaluation.metrics.catalogue import metric_card, metric_names
 
     if name is None:
         cards = [metric_card(known) for known in metric_names()]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from graft.decision.intervals import Interval, finite, wilson
-from graft.decision.resampling import Floats
+from graft.decision.inference.intervals import Interval, finite, wilson
+from graft.decision.inference.resampling import Floats
 
 TARGET = 0.95
 

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from graft.decision.contrasts import (
+from graft.decision.inference.contrasts import (
     ALPHA,
     NULL_GAP,
     P95_MIN,
@@ -26,7 +26,7 @@ from graft.decision.contrasts import (
     latency,
     latency_contrasts,
 )
-from graft.decision.resampling import Floats, cluster_codes
+from graft.decision.inference.resampling import Floats, cluster_codes
 from graft.decision.statistics import DRAWS, holm
 from graft.errors import ConfigError, UnknownName
 from graft.types import Comparison, Contrast, Estimate, Value

@@ -16,9 +16,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from graft.decision.intervals import finite
-from graft.decision.multiplicity import holm
-from graft.decision.resampling import Floats
+from graft.decision.inference.intervals import finite
+from graft.decision.inference.multiplicity import holm
+from graft.decision.inference.resampling import Floats
 
 ALPHA = 0.05
 FEWEST = 30

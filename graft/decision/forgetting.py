@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from graft.decision.gate import Status, judge
-from graft.decision.intervals import paired, paired_difference
+from graft.decision.inference.intervals import paired, paired_difference
 
 OVERALL = "all skills"
 

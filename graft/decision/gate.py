@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from graft.decision.contrasts import NULL_GAP
-from graft.decision.resampling import Floats
+from graft.decision.inference.contrasts import NULL_GAP
+from graft.decision.inference.resampling import Floats
 from graft.decision.statistics import noninferiority
 
 ALPHA = 0.05

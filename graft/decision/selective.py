@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from graft.decision.calibration import separation
-from graft.decision.intervals import DRAWS, Interval, paired_difference
-from graft.decision.resampling import Floats
-from graft.decision.utility import Values, utilities
+from graft.decision.inference.intervals import DRAWS, Interval, paired_difference
+from graft.decision.inference.resampling import Floats
+from graft.decision.recommending.utility import Values, utilities
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

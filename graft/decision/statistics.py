@@ -9,7 +9,7 @@ stands alone.
 
 from __future__ import annotations
 
-from graft.decision.intervals import (
+from graft.decision.inference.intervals import (
     DRAWS,
     Interval,
     difference_intervals,
@@ -21,10 +21,10 @@ from graft.decision.intervals import (
     ratio_interval,
     wilson,
 )
-from graft.decision.multiplicity import benjamini_hochberg, holm
-from graft.decision.paired import mcnemar_midp, noninferiority, paired_test, sign_flip, tost
-from graft.decision.power import mde, sample_size
-from graft.decision.ppi import PpiEstimate, ppi_mean, ppi_stratified
+from graft.decision.inference.multiplicity import benjamini_hochberg, holm
+from graft.decision.inference.paired import mcnemar_midp, noninferiority, paired_test, sign_flip, tost
+from graft.decision.inference.power import mde, sample_size
+from graft.decision.inference.ppi import PpiEstimate, ppi_mean, ppi_stratified
 
 __all__ = [
     "DRAWS",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from graft.decision.repeats import Repeated
+from graft.decision.inference.repeats import Repeated
 from graft.types import Estimate, Usage
 
 

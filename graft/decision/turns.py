@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graft.decision.intervals import DRAWS, difference_intervals
-from graft.decision.resampling import Floats
+from graft.decision.inference.intervals import DRAWS, difference_intervals
+from graft.decision.inference.resampling import Floats
 
 ALPHA = 0.05
 

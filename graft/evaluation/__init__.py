@@ -1,12 +1,11 @@
 """Evaluation: Questions × an Answerer → Runs → metric values, one number (or a null with its reason) a question.
 
-questions, question_record   the held-out file, checked
-run                          every question put to one system; resumable; latency timed apart
-metrics                      the catalogue, and `score`
-metrics_answers, metrics_evidence, metrics_usage   the metrics with their cards
-cards                        what a metric is
-correctness, longform, groundedness, citations, relevance, retrieval_metrics, recital   what they rest on
-judge_rubrics, judge, judge_rows, judge_metrics   a judge's verdicts: asked, voted, kept, and as metrics of their own
-labels_draw, labels, labels_scores   what people say of a drawn sample of answers
-text, figures, abstention    reading what an answer says
+question_sets/   the held-out file, read, imported or made; checked
+run, recorded    every question put to one system; resumable; latency timed apart. What another system said
+live             what a server was really asked
+checks/          what one text says, and how one list is ranked: what the metrics rest on
+metrics/         catalogue: the names, and `score`; cards: what a metric is; the rest: the metrics themselves
+judging/         a judge's verdicts: asked, voted, kept, and as metrics of their own
+labelling/       what people say of a drawn sample of answers
+retention/       what a tuned model has forgotten
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from graft.errors import BackendError, BudgetExceeded, DataError, GraftError, Mismatch
-from graft.evaluation.questions import fingerprint
+from graft.evaluation.question_sets.questions import fingerprint
 from graft.protocols import Answerer, Progress, Streamer
 from graft.records import from_dict, to_dict
 from graft.types import Answer, Question, Row

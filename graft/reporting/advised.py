@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from graft.decision.advice import Advice, Heard, Standing
-from graft.decision.ownership import aligned, ownership_lines
+from graft.decision.advising.advice import Advice, Heard, Standing
+from graft.decision.costs.ownership import aligned, ownership_lines
 
 _WIDTH = 100
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from graft.decision.failures import CAUSES
-from graft.decision.ownership import Ownership
-from graft.decision.screening import chance
-from graft.evaluation.cards import GRADES
-from graft.evaluation.metrics import METRICS
+from graft.decision.costs.ownership import Ownership
+from graft.decision.recommending.failures import CAUSES
+from graft.decision.recommending.screening import chance
+from graft.evaluation.metrics.cards import GRADES
+from graft.evaluation.metrics.catalogue import METRICS
 from graft.reporting import cells, shown
 from graft.types import Comparison, Recommendation
 

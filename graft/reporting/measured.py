@@ -9,9 +9,9 @@ from dataclasses import replace
 from html import escape
 
 from graft.decision.compare import TOO_FEW
-from graft.decision.ratios import MICRO
-from graft.decision.verdict import PLAN
-from graft.evaluation.metrics import METRICS
+from graft.decision.inference.ratios import MICRO
+from graft.decision.recommending.verdict import PLAN
+from graft.evaluation.metrics.catalogue import METRICS
 from graft.reporting import cells, shown
 from graft.reporting.data import OUTCOMES
 from graft.reporting.svg import difference_bar, length_bar

@@ -5,8 +5,8 @@ Plain sentences for the report's question view. Knows no layout.
 
 from __future__ import annotations
 
-from graft.evaluation.metrics_flags import flagged
-from graft.evaluation.relevance import ranked_units, units
+from graft.evaluation.checks.relevance import ranked_units, units
+from graft.evaluation.metrics.flags import flagged
 from graft.types import Question, Row
 
 _FLAGS = {

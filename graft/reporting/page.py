@@ -14,7 +14,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from graft.decision.ownership import Ownership
+from graft.decision.costs.ownership import Ownership
 from graft.decision.trust import Trust
 from graft.reporting import decided, measured, trusted
 from graft.reporting.data import Scores, as_script, browser_data, outcomes

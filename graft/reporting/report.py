@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graft.decision.ownership import Ownership
+from graft.decision.costs.ownership import Ownership
 from graft.decision.trust import Trust
 from graft.records import to_dict
 from graft.reporting import shown, trusted

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graft.decision.compare import TOO_FEW
-from graft.decision.ratios import ABSTAIN_F1, COST_PER_CORRECT, MICRO
-from graft.evaluation.metrics import METRICS
+from graft.decision.inference.ratios import ABSTAIN_F1, COST_PER_CORRECT, MICRO
+from graft.evaluation.metrics.catalogue import METRICS
 from graft.settings import DIAGNOSTICS
 from graft.types import Comparison, Estimate, Recommendation
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from graft.decision.repeats import Repeated
+from graft.decision.inference.repeats import Repeated
 from graft.decision.trust import Agreement, Debiased, JudgeRecord, Labelled, Trust
-from graft.evaluation.metrics import METRICS
+from graft.evaluation.metrics.catalogue import METRICS
 from graft.reporting import cells, shown
 from graft.types import Estimate
 

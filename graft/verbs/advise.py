@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from graft import config as configuration
-from graft.decision.advice import Advice
-from graft.decision.advice import advise as advised
-from graft.decision.cost import load_prices
-from graft.decision.situation import ASSUMED, Situation, Task, completed
+from graft.decision.advising.advice import Advice
+from graft.decision.advising.advice import advise as advised
+from graft.decision.advising.situation import ASSUMED, Situation, Task, completed
+from graft.decision.costs.cost import load_prices
 from graft.errors import ConfigError, GraftError
-from graft.evaluation.questions import read_questions
+from graft.evaluation.question_sets.questions import read_questions
 from graft.plugins import dataclass_from
 from graft.records import from_dict, to_dict
 from graft.reporting.advised import advice_text

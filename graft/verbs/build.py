@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from graft.evaluation.abstention import is_abstention
+from graft.evaluation.checks.abstention import is_abstention
 from graft.generation import prompts
 from graft.protocols import Progress
 from graft.records import to_dict

@@ -14,10 +14,10 @@ import numpy as np
 
 from graft.decision.calibration import Threshold, apply, calibrate
 from graft.decision.compare import column
-from graft.decision.intervals import Interval
+from graft.decision.inference.intervals import Interval
 from graft.decision.selective import Answered, Selection, choose, judge
 from graft.errors import ConfigError, DataError, NotBuilt
-from graft.evaluation.metrics import score
+from graft.evaluation.metrics.catalogue import score
 from graft.generation.followup import search_query
 from graft.generation.variant import Variant
 from graft.protocols import Progress

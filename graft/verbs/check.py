@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from graft.decision.gate import Judgement, judge, passed
-from graft.decision.resampling import Floats
+from graft.decision.inference.resampling import Floats
 from graft.errors import ConfigError, DataError, NotBuilt, UnknownName
-from graft.evaluation.metrics import metric_card, metric_names
+from graft.evaluation.metrics.catalogue import metric_card, metric_names
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.types import Question

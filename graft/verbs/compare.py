@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from graft.decision.trust import Trust
 from graft.errors import DataError, LeakError, NotBuilt
-from graft.evaluation.metrics import score
-from graft.evaluation.questions import check_questions, finding_lines, fingerprint
+from graft.evaluation.metrics.catalogue import score
+from graft.evaluation.question_sets.questions import check_questions, finding_lines, fingerprint
 from graft.evaluation.run import MANIFEST, read_latencies, reported_latencies, run
 from graft.protocols import Progress
 from graft.tuning.examples import read_examples

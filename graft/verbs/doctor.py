@@ -18,7 +18,7 @@ from typing import Literal
 from graft import plugins
 from graft.config import read
 from graft.errors import GraftError
-from graft.evaluation.questions import read_questions
+from graft.evaluation.question_sets.questions import read_questions
 from graft.settings import FILE
 from graft.tuning.examples import read_examples
 from graft.wiring.parts import Parts

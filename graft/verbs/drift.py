@@ -18,10 +18,10 @@ import numpy as np
 
 from graft.decision import drift as testing
 from graft.decision.drift import Finding
-from graft.decision.resampling import Floats
+from graft.decision.inference.resampling import Floats
 from graft.errors import ConfigError, DataError
 from graft.evaluation.live import Live, distinct, read_live, since, window
-from graft.evaluation.questions import read_questions
+from graft.evaluation.question_sets.questions import read_questions
 from graft.evaluation.run import spread
 from graft.protocols import Progress
 from graft.records import to_dict

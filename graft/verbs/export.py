@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from graft.errors import ConfigError, DataError, NotBuilt, UnknownName, WorkspaceError
-from graft.evaluation.questions import read_questions
+from graft.evaluation.question_sets.questions import read_questions
 from graft.generation import prompts
 from graft.protocols import Exported, Exporter
 from graft.records import to_dict

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from graft.decision.failures import CAUSES
+from graft.decision.recommending.failures import CAUSES
 from graft.errors import ConfigError, NotBuilt
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.correctness import RIGHT, correctness
-from graft.evaluation.formats import keeps_format
-from graft.evaluation.metrics import score
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.checks.correctness import RIGHT, correctness
+from graft.evaluation.checks.formats import keeps_format
+from graft.evaluation.metrics.catalogue import score
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.reporting.notes import notes

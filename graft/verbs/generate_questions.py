@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from graft.errors import ConfigError, NotBuilt
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.questions import fingerprint, read_questions
-from graft.evaluation.synthetic import cloze_questions, clozes, in_turns, unanswerable_clozes
-from graft.evaluation.written import Sieve, write_answerable, write_from_two, write_unanswerable
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.question_sets.questions import fingerprint, read_questions
+from graft.evaluation.question_sets.synthetic import cloze_questions, clozes, in_turns, unanswerable_clozes
+from graft.evaluation.question_sets.written import Sieve, write_answerable, write_from_two, write_unanswerable
 from graft.generation import prompts
 from graft.protocols import Progress
 from graft.records import to_dict

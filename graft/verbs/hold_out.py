@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import ConfigError, DataError
-from graft.evaluation.exact import are_labels
-from graft.evaluation.questions import read_questions
+from graft.evaluation.checks.exact import are_labels
+from graft.evaluation.question_sets.questions import read_questions
 from graft.jsonl import lines
 from graft.records import to_dict
 from graft.tuning.examples import read_examples

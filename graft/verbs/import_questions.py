@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import ConfigError
-from graft.evaluation.importing import import_records
-from graft.evaluation.questions import check_questions, finding_lines, read_questions
+from graft.evaluation.question_sets.importing import import_records
+from graft.evaluation.question_sets.questions import check_questions, finding_lines, read_questions
 from graft.records import to_dict
 from graft.workspace import write_text
 

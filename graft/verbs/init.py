@@ -22,7 +22,7 @@ from typing import Any
 
 from graft import plugins, settings
 from graft.errors import ConfigError
-from graft.evaluation.columns import Columns, decoded, delimiter_of
+from graft.evaluation.question_sets.columns import Columns, decoded, delimiter_of
 from graft.tuning.formats import is_example
 from graft.workspace import FOLDER, guard, write_text
 

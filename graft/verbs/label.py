@@ -15,7 +15,9 @@ from typing import Any
 
 from graft.decision.trust import Labelled
 from graft.errors import ConfigError, NotBuilt
-from graft.evaluation.labels import (
+from graft.evaluation.checks.text import content
+from graft.evaluation.labelling.draw import Candidate, draw
+from graft.evaluation.labelling.labels import (
     SUPPORTED,
     VERDICTS,
     Draw,
@@ -26,9 +28,7 @@ from graft.evaluation.labels import (
     item_id,
     read_labels,
 )
-from graft.evaluation.labels_draw import Candidate, draw
-from graft.evaluation.labels_scores import outcome
-from graft.evaluation.text import content
+from graft.evaluation.labelling.scores import outcome
 from graft.records import from_dict
 from graft.types import Question, Row, Value
 from graft.verbs.compare import held_out

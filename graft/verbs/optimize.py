@@ -20,7 +20,7 @@ from typing import Any
 
 from graft.config import from_tables
 from graft.errors import BudgetExceeded, ConfigError, NotBuilt
-from graft.evaluation.questions import fingerprint
+from graft.evaluation.question_sets.questions import fingerprint
 from graft.protocols import Progress
 from graft.reporting.tried import tried
 from graft.retrieval.optimize import SPENT, Dimension, Measured, Search, Setting, Try, changes

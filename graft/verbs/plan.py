@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from graft.decision import sizing
-from graft.decision.sizing import Need
+from graft.decision.inference import sizing
+from graft.decision.inference.sizing import Need
 from graft.errors import ConfigError
 from graft.evaluation.run import MANIFEST, spread
 from graft.generation.variant import Variant

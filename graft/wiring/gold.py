@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graft.evaluation.text import normalise
+from graft.evaluation.checks.text import normalise
 from graft.protocols import Store
 from graft.types import Chunk, Evidence, Question
 

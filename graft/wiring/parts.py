@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 from graft import plugins
-from graft.decision.cost import PriceTable, load_prices
-from graft.decision.pricing import MachinePricing, TokenPricing
-from graft.decision.utility import Values
+from graft.decision.costs.cost import PriceTable, load_prices
+from graft.decision.costs.pricing import MachinePricing, TokenPricing
+from graft.decision.recommending.utility import Values
 from graft.errors import ConfigError, NotBuilt, UnknownName
-from graft.evaluation.abstention import is_abstention
+from graft.evaluation.checks.abstention import is_abstention
 from graft.generation import prompts
 from graft.generation.followup import SearchFor, condensed, search_query
 from graft.generation.variant import Retrieved, Variant

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from graft import plugins
 from graft.errors import ConfigError, DataError
-from graft.evaluation.abstention import is_abstention
+from graft.evaluation.checks.abstention import is_abstention
 from graft.protocols import Progress, RankingRow, RetrieverTrainer
 from graft.tuning.pairs import mine
 from graft.tuning.support import best_passage

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from graft import plugins
-from graft.evaluation.relevance import ranked_units, units
-from graft.evaluation.retrieval_metrics import ndcg, recall
+from graft.evaluation.checks.ranking import ndcg, recall
+from graft.evaluation.checks.relevance import ranked_units, units
 from graft.generation.followup import search_query
 from graft.protocols import Progress, Store
 from graft.retrieval.cache import EmbeddingCache

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graft.evaluation.correctness import RIGHT, correctness
-from graft.evaluation.text import content as answer_text
+from graft.evaluation.checks.correctness import RIGHT, correctness
+from graft.evaluation.checks.text import content as answer_text
 from graft.retrieval.documents import load_documents
 from graft.tuning.leaks import FUNCTION_WORDS, find_leaks, normalise
 from graft.types import Document, Example, Message

@@ -21,7 +21,7 @@ from typing import Any
 
 from graft.backends.generators.generate_transformers import TransformersGenerator
 from graft.backends.trainers.train_peft import PeftTrainer
-from graft.evaluation.correctness import exact_match
+from graft.evaluation.checks.correctness import exact_match
 from graft.generation import prompts
 from graft.types import TrainingRow
 from recipes.nano import corpora

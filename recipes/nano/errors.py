@@ -9,8 +9,8 @@ import argparse
 from collections import Counter
 
 from graft.backends.generators.generate_transformers import TransformersGenerator
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.correctness import exact_match
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.checks.correctness import exact_match
 from recipes.nano.documents import World
 from recipes.nano.evaluate import CITATION, MAX_TOKENS
 from recipes.nano.measure import drawn

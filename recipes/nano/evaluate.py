@@ -18,8 +18,8 @@ from statistics import fmean
 
 from graft.backends.generators.generate_extractive import ExtractiveGenerator
 from graft.backends.generators.generate_transformers import TransformersGenerator
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.correctness import exact_match, token_f1
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.checks.correctness import exact_match, token_f1
 from graft.protocols import Generator
 from recipes.nano.measure import Case, suites
 

@@ -16,7 +16,7 @@ from graft.backends.encoders.embed_minilm import MiniLMEmbedder
 from graft.backends.encoders.rerank_cross_encoder import CrossEncoderReranker
 from graft.backends.stores.store_lancedb import LanceStore
 from graft.decision.statistics import paired_difference
-from graft.evaluation.retrieval_metrics import ndcg, recall
+from graft.evaluation.checks.ranking import ndcg, recall
 from graft.retrieval.chunks import DocumentChunker
 from graft.retrieval.index import Index
 from graft.retrieval.refine import rerank

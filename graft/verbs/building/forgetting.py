@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from graft.decision.forgetting import Loss, Shift, losses, shift
-from graft.decision.screening import Apart
-from graft.evaluation import retention
-from graft.evaluation.retention import Task
+from graft.decision.recommending.screening import Apart
+from graft.evaluation.retention import suite as retention
+from graft.evaluation.retention.suite import Task
 from graft.generation import prompts
 from graft.protocols import Generator, Progress, Scorer
 from graft.records import from_dict, to_dict

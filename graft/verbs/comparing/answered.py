@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from graft.evaluation.recital import recites
+from graft.evaluation.checks.recital import recites
 from graft.settings import BASELINES
 from graft.types import Question, Row
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graft.decision.cost import LOCAL_MACHINE, FixedCost, Rate, machine_cost
-from graft.decision.ownership import Bill, Ownership
+from graft.decision.costs.cost import LOCAL_MACHINE, FixedCost, Rate, machine_cost
+from graft.decision.costs.ownership import Bill, Ownership
 from graft.errors import GraftError
 from graft.tuning.adapters import read_manifest
 from graft.tuning.examples import read_examples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from graft.decision.failures import Facts, attribute
+from graft.decision.recommending.failures import Facts, attribute
 from graft.types import Question, Value
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from graft import plugins
-from graft.decision.pricing import TokenPricing
+from graft.decision.costs.pricing import TokenPricing
 from graft.errors import NotBuilt
-from graft.evaluation.abstention import is_abstention
-from graft.evaluation.questions import fingerprint
+from graft.evaluation.checks.abstention import is_abstention
+from graft.evaluation.question_sets.questions import fingerprint
 from graft.evaluation.recorded import RecordedAnswers
 from graft.evaluation.run import run
 from graft.generation.competitor import Competitor

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from graft.decision import compare as comparing
-from graft.decision.explain import headroom_line, knowledge_line, seed_line, tuning_gain_line
-from graft.decision.ownership import Ownership, ownership_lines
-from graft.decision.ratios import ratios
-from graft.decision.recommend import Limits, recommend
+from graft.decision.costs.ownership import Ownership, ownership_lines
+from graft.decision.inference.ratios import ratios
+from graft.decision.recommending.explain import headroom_line, knowledge_line, seed_line, tuning_gain_line
+from graft.decision.recommending.recommend import Limits, recommend
 from graft.decision.trust import Trust
-from graft.evaluation.judge_metrics import JUDGED
+from graft.evaluation.judging.metrics import JUDGED
 from graft.evaluation.run import Latencies
 from graft.records import to_dict
 from graft.reporting import report as reporting

@@ -5,7 +5,7 @@ set, whatever the questions file says, so that a question cannot serve both.
 from __future__ import annotations
 
 from graft.errors import ConfigError
-from graft.evaluation.questions import read_questions
+from graft.evaluation.question_sets.questions import read_questions
 from graft.jsonl import lines
 from graft.types import Question, content_hash
 from graft.wiring.parts import Parts

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from graft.decision.utility import Values
+from graft.decision.recommending.utility import Values
 from graft.settings import BASELINES
 from graft.types import Comparison, Question, Recommendation, Row
 

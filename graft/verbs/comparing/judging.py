@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from graft import plugins
-from graft.decision.pricing import TokenPricing
+from graft.decision.costs.pricing import TokenPricing
 from graft.decision.trust import JudgedRubric, JudgeRecord
-from graft.evaluation.judge import Judge, Tally
-from graft.evaluation.judge_family import family
-from graft.evaluation.judge_rows import Judged, Verdicts, judge_rows
-from graft.evaluation.judge_rubrics import CORRECTNESS, GROUNDEDNESS, PREFERENCE, REPLY
+from graft.evaluation.judging.family import family
+from graft.evaluation.judging.judge import Judge, Tally
+from graft.evaluation.judging.rows import Judged, Verdicts, judge_rows
+from graft.evaluation.judging.rubrics import CORRECTNESS, GROUNDEDNESS, PREFERENCE, REPLY
 from graft.protocols import Progress
 from graft.settings import BASELINES
 from graft.settings_deciding import JudgeSection

@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from graft.decision.compare import column
-from graft.decision.repeats import Repeated, repeated
+from graft.decision.inference.repeats import Repeated, repeated
 from graft.errors import BackendError, BudgetExceeded
-from graft.evaluation.judge_metrics import JUDGED
-from graft.evaluation.metrics import score
+from graft.evaluation.judging.metrics import JUDGED
+from graft.evaluation.metrics.catalogue import score
 from graft.evaluation.run import MANIFEST, run, spread
 from graft.generation.competitor import Competitor
 from graft.generation.variant import Variant

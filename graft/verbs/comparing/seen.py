@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graft.evaluation.synthetic import TAG
+from graft.evaluation.question_sets.synthetic import TAG
 from graft.tuning.examples import read_examples
 from graft.types import Question
 from graft.wiring.parts import Parts

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from graft.decision.winners import optimism
-from graft.evaluation.questions import fingerprint
+from graft.decision.inference.winners import optimism
+from graft.evaluation.question_sets.questions import fingerprint
 from graft.evaluation.run import IDENTITY
 from graft.types import Comparison, Question
 from graft.wiring.parts import Parts

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from graft.decision.compare import column
-from graft.decision.resampling import Floats
+from graft.decision.inference.resampling import Floats
+from graft.decision.recommending.utility import utilities
 from graft.decision.turns import Change, changes
-from graft.decision.utility import utilities
 from graft.errors import UnknownName
-from graft.evaluation.metrics import metric_card, metric_names, score
+from graft.evaluation.metrics.catalogue import metric_card, metric_names, score
 from graft.protocols import Progress
 from graft.types import Question
 from graft.verbs.comparing.competitors import rows_of

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graft.decision.failures import CAUSES
+from graft.decision.recommending.failures import CAUSES
 from graft.errors import DataError
 from graft.records import from_dict, to_dict
 from graft.types import Message

@@ -16,7 +16,7 @@ from typing import Any
 
 from graft.decision.turns import Change, level
 from graft.errors import ConfigError, DataError, NotBuilt
-from graft.evaluation.questions import fingerprint
+from graft.evaluation.question_sets.questions import fingerprint
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.tuning.examples import read_examples

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graft.decision.intervals import Interval, paired_difference
+from graft.decision.inference.intervals import Interval, paired_difference
 from graft.errors import DataError, NotBuilt
-from graft.evaluation.relevance import ranked_units, units
-from graft.evaluation.retrieval_metrics import ndcg, recall
+from graft.evaluation.checks.ranking import ndcg, recall
+from graft.evaluation.checks.relevance import ranked_units, units
 from graft.generation.followup import search_query
 from graft.protocols import Progress
 from graft.stages import quiet

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from graft.decision.debias import Sample, agreement, debias
+from graft.decision.inference.debias import Sample, agreement, debias
 from graft.decision.trust import Agreement, Debiased, Labelled
-from graft.evaluation.labels import Label, Labels, read_labels
-from graft.evaluation.labels_scores import TARGETS, Labelling, labelling, outcome, worth
+from graft.evaluation.labelling.labels import Label, Labels, read_labels
+from graft.evaluation.labelling.scores import TARGETS, Labelling, labelling, outcome, worth
 from graft.types import Question, Row, Value
 
 FEW = 15

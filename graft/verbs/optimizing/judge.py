@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graft.decision.statistics import Interval, paired_difference
-from graft.evaluation.questions import fingerprint
+from graft.evaluation.question_sets.questions import fingerprint
 from graft.retrieval.optimize import Measured, Setting
 from graft.types import Question, content_hash
 from graft.wiring.parts import Parts

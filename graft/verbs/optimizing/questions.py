@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graft.errors import DataError
-from graft.evaluation.questions import read_questions
+from graft.evaluation.question_sets.questions import read_questions
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import find_leaks, refuse_leaks
 from graft.types import Evidence, Example, Question, content_hash

@@ -1,0 +1,1 @@
+"""Advice before anything is measured: a questionnaire, what is published, a plan."""

@@ -1,0 +1,1 @@
+"""Statistical inference: arrays in, numbers out; nothing here knows what was measured."""

@@ -1,0 +1,1 @@
+"""The recommendation: which variants may win, which one does, and why."""

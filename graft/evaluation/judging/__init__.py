@@ -1,0 +1,1 @@
+"""Judging: verdicts of a model, asked for several times, with metrics of their own."""

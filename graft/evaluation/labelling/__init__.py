@@ -1,0 +1,1 @@
+"""Labelling: which answers people should look at, and what they said."""

@@ -1,0 +1,1 @@
+"""Question sets: read from files in the formats of the field, checked, or made from the documents."""

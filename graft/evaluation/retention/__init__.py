@@ -1,0 +1,1 @@
+"""Retention: small fixed tasks that tell what a tuned model has forgotten."""
