@@ -166,13 +166,17 @@ class Project:
         minutes: float | None = None,
         train: Sequence[Literal["embedder", "reranker"]] = (),
         write: bool = True,
+        cheaper: bool = False,
         progress: Progress = quiet,
     ) -> Optimized:
         """Search better [retrieval] settings on development questions; write them when the held-out ones agree. `train`
-        lets an embedder or a reranker compete that is fine-tuned on the examples."""
+        lets an embedder or a reranker compete that is fine-tuned on the examples; `cheaper` also takes what is as good
+        for clearly fewer tokens."""
         from graft.verbs.optimize import optimize
 
-        return optimize(self.parts, minutes=minutes, train=train, write=write, progress=progress)
+        return optimize(
+            self.parts, minutes=minutes, train=train, write=write, cheaper=cheaper, progress=progress
+        )
 
     def calibrate(self, target: float = 0.95) -> Calibrated:
         """Choose the least cosine worth answering for on development questions, and judge it on the held-out ones."""

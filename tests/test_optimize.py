@@ -14,14 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graft import Project
+from graft.decision.statistics import Interval
 from graft.errors import BudgetExceeded, DataError, LeakError
 from graft.retrieval import space
-from graft.retrieval.optimize import Dimension, Measured, Search, Setting, Try, changes, choose
+from graft.retrieval.optimize import Dimension, Measured, Search, Setting, Try, changes, choose, lighter
 from graft.retrieval.recorded import RecordedEmbedder, RecordedReranker, RecordedStore
 from graft.settings import RetrievalSection
 from graft.tables import edited
 from graft.testing.fakes import HashingEmbedder, MemoryStore
 from graft.types import Chunk
+from graft.verbs.optimizing.judge import Judged
 from graft.verbs.optimizing.questions import sets
 from graft.wiring.trials import as_section, as_setting
 
@@ -126,6 +128,32 @@ def test_of_those_as_good_as_the_best_the_one_that_changes_least_is_chosen() -> 
         {"x": 2, "y": 2}, Measured((base[0] + 0.3, *(v + 0.2 for v in base[1:])), (), 1.0), feasible=True
     )
     assert choose([start, one, both], start.setting) is one
+
+
+def test_the_lightest_of_those_as_good_as_today_loses_neither_rank_nor_recall() -> None:
+    def one(passages: int, score: float, recall: float, tokens: float) -> Try:
+        return Try(
+            {"passages": passages}, Measured((score,) * 4, (recall,) * 4, tokens), feasible=tokens <= 100
+        )
+
+    today, less, least, weaker = (
+        one(5, 0.8, 0.9, 100.0), one(3, 0.8, 0.9, 60.0), one(2, 0.8, 0.9, 40.0), one(1, 0.8, 0.8, 20.0),
+    )  # fmt: skip
+    assert lighter([today, less, least, weaker], today.setting) is least
+    assert lighter([today, one(4, 0.9, 0.9, 81.0), weaker], today.setting) is today
+
+
+@pytest.mark.parametrize(
+    ("ndcg_low", "recall_low", "tokens", "expected"),
+    [(-0.02, 0.0, 80.0, True), (-0.021, 0.0, 80.0, False), (0.0, -0.03, 50.0, False), (0.0, 0.0, 81.0, False),
+     (None, 0.0, 50.0, False)],
+)  # fmt: skip
+def test_as_good_is_said_only_where_the_interval_shows_it(
+    ndcg_low: float | None, recall_low: float, tokens: float, *, expected: bool
+) -> None:
+    ndcg, recall = (Interval(0.0, low, 0.01) for low in (ndcg_low, recall_low))
+    judged = Judged(30, 1, Measured((0.5,), (0.5,), 100.0), Measured((0.5,), (0.5,), tokens), ndcg, recall)
+    assert judged.lighter is expected
 
 
 @settings(deadline=None, max_examples=50)
@@ -358,6 +386,24 @@ def found_file(root: Path, chosen: Setting) -> str:
     """The project file with a setting put in."""
     start = as_setting(Project(root).config.retrieval)
     return edited((root / "graft.toml").read_text(encoding="utf-8"), "retrieval", changes(chosen, start))
+
+
+def test_as_good_for_fewer_tokens_is_reported_and_taken_over_when_asked_for(
+    depot: Callable[..., Path],
+) -> None:
+    root = depot('passages = 8\nchunker = { name = "structure", tokens = 60 }')
+    before = (root / "graft.toml").read_bytes()
+    found = Project(root).optimize(minutes=1)
+    assert found.judged is not None
+    assert (found.judged.better, found.judged.lighter, found.written) == (False, True, False)
+    assert found.judged.after.tokens <= 0.8 * found.judged.before.tokens
+    assert "as good within 2 points" in found.text
+    assert "--cheaper takes it over" in found.text
+    assert (root / "graft.toml").read_bytes() == before
+    taken = Project(root).optimize(minutes=1, cheaper=True)
+    assert taken.written
+    assert as_setting(Project(root).config.retrieval) == dict(found.chosen.setting)
+    assert json.loads(json.dumps(taken.to_json()))["held_out"]["lighter"] is True
 
 
 def test_an_interrupted_search_goes_on_and_ends_where_an_undisturbed_one_does(

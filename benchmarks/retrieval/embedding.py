@@ -1,6 +1,6 @@
 """GRAFT's embedder beside sentence-transformers' `encode` with its defaults (float32 on a CPU), the same weights, one thread.
 
-    OMP_NUM_THREADS=1 python benchmarks/retrieval/embedding.py --data ../shared/data --out runs/retrieval --sets covid-faq
+    PYTHONPATH=. OMP_NUM_THREADS=1 peers/bin/python benchmarks/retrieval/embedding.py --data ../shared/data --out runs/retrieval --sets covid-faq
 
 Prints texts per CPU second for chunks and for titles, the time of one query, the cosine between the two systems' vectors, and
 nDCG@10 of an exact dense search with each. What was tried to be faster, as CPU time of one layer over 1,024 tokens on one

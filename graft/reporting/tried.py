@@ -57,7 +57,8 @@ def _verdict(found: Any) -> list[str]:
     judged = found.judged
     if judged is None:
         return [
-            "Nothing beats the settings of today beyond noise, on the development questions. graft.toml is unchanged."
+            "Nothing beats the settings of today beyond noise, on the development questions, or is as good for a fifth fewer "
+            "tokens. graft.toml is unchanged."
         ]
     level = 100 * (1 - 0.05 / judged.looks)
     lines = [
@@ -78,11 +79,16 @@ def _verdict(found: Any) -> list[str]:
         lines.append(
             f"  These questions have now judged {judged.looks} winners, so the interval is wider than 95 %."
         )
-    if not judged.better:
+    lines.append(f"  tokens  {judged.before.tokens:5.0f} → {judged.after.tokens:5.0f}")
+    if not judged.better and not judged.lighter:
         return [*lines, "", "Not better beyond noise: graft.toml is unchanged."]
-    done = (
-        "Better beyond noise. Written to graft.toml; run graft build."
-        if found.written
-        else "Better beyond noise."
+    said = (
+        "Better beyond noise."
+        if judged.better
+        else f"Not better beyond noise, but as good within {100 * judged.margin:.0f} points for {judged.saved:.0%} fewer tokens."
     )
-    return [*lines, "", done, "", found.diff.rstrip()]
+    if found.written:
+        said += " Written to graft.toml; run graft build."
+    elif not judged.better:
+        said += " graft.toml is unchanged; --cheaper takes it over."
+    return [*lines, "", said, "", found.diff.rstrip()]

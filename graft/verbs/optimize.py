@@ -23,7 +23,7 @@ from graft.errors import BudgetExceeded, ConfigError, NotBuilt
 from graft.evaluation.question_sets.questions import fingerprint
 from graft.protocols import Progress
 from graft.reporting.tried import tried
-from graft.retrieval.optimize import SPENT, Dimension, Measured, Search, Setting, Try, changes
+from graft.retrieval.optimize import SPENT, Dimension, Measured, Search, Setting, Try, changes, lighter
 from graft.retrieval.space import dimensions
 from graft.settings import FILE
 from graft.tables import edited
@@ -41,8 +41,8 @@ SLACK = 1.05  # a setting may show this much of today's tokens: a chunk boundary
 
 @dataclass(frozen=True, slots=True)
 class Optimized:
-    """What `optimize` found. `chosen` equals `start` when nothing on the development questions was better; `judged` is
-    None then. `diff` is what graft.toml would become; `written` says whether it has."""
+    """What `optimize` found. `chosen` equals `start` when nothing on the development questions was better, nor as good for
+    clearly fewer tokens; `judged` is None then. `diff` is what graft.toml would become; `written` says whether it has."""
 
     development: int
     source: str
@@ -66,6 +66,7 @@ class Optimized:
         start = self.start.setting
         judged = self.judged and {
             "questions": self.judged.questions, "looks": self.judged.looks, "better": self.judged.better,
+            "lighter": self.judged.lighter, "tokens": {"before": self.judged.before.tokens, "after": self.judged.after.tokens},
             **{name: {"before": _mean(getattr(self.judged.before, at)), "after": _mean(getattr(self.judged.after, at)),
                       "difference": one.value, "low": one.low, "high": one.high}
                for name, at, one in (("ndcg@10", "objective", self.judged.ndcg), ("recall", "recall", self.judged.recall))},
@@ -89,8 +90,10 @@ def optimize(
     minutes: float | None = None,
     train: Sequence[Kind] = (),
     write: bool = True,
+    cheaper: bool = False,
 ) -> Optimized:
-    """Search, judge, and write the winner into graft.toml when it is better beyond noise and `write` is set.
+    """Search, judge, and write the winner into graft.toml when it is better beyond noise and `write` is set; with `cheaper`
+    also when it is as good and shows the model clearly fewer tokens.
 
     `train` first fine-tunes an embedder or a reranker on the examples, and lets it compete. Raises DataError when there
     are too few questions or examples, LeakError when they hold a held-out question, NotBuilt when training needs an index.
@@ -103,16 +106,21 @@ def optimize(
         trials = Trials(parts, documents, progress)
         chosen, search = _search(parts, trials, dev, documents, tuned, minutes, progress)
         start = search.start
+        if not changes(chosen.setting, start):
+            chosen = lighter(search.tries, start)
         judged, diff, written = None, "", False
         if changes(chosen.setting, start):
             judged = judge(parts, trials, dev.held, start, chosen.setting)
             before, after = _rewritten(parts, chosen.setting, start)
             diff = _diff(before, after)
-            if judged.better and write:
+            if write and _accepted(judged, cheaper=cheaper):
                 write_text(parts.root / FILE, after)
                 written = True
         shutil.rmtree(trials.folder, ignore_errors=True)
-        notes = tuple(_kept(one, chosen.setting, judged) for one in tuned)
+        notes = tuple(
+            _kept(one, chosen.setting, kept=judged is not None and _accepted(judged, cheaper=cheaper))
+            for one in tuned
+        )
     return Optimized(
         len(dev.questions), dev.source, search.tries[0], chosen, tuple(search.tries), time.monotonic() - started,
         search.stopped, judged, diff, written, notes,
@@ -155,11 +163,15 @@ def _tuned(parts: Parts, train: Sequence[Kind], dev: Sets, progress: Progress) -
     return [tune(parts, kind, dev.examples, progress) for kind in dict.fromkeys(train)]
 
 
-def _kept(one: TunedRetriever, chosen: Setting, judged: Judged | None) -> str:
+def _accepted(judged: Judged, *, cheaper: bool) -> bool:
+    return judged.better or (cheaper and judged.lighter)
+
+
+def _kept(one: TunedRetriever, chosen: Setting, *, kept: bool) -> str:
     """Keep a tuned part that won, delete one that did not, and say so."""
     rows, seconds = one.report["rows"], one.report["seconds"]
     made = f"The {one.kind} was trained on {rows} rows in {seconds:.0f} s"
-    if judged is not None and judged.better and chosen.get(one.kind) == one.table:
+    if kept and chosen.get(one.kind) == one.table:
         return f"{made} and lies in {one.folder.parent.name}/{one.folder.name}."
     one.remove()
     return f"{made}; it was not better, and is deleted."

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from graft.decision.statistics import Interval, paired_difference
 from graft.evaluation.question_sets.questions import fingerprint
-from graft.retrieval.optimize import Measured, Setting
+from graft.retrieval.optimize import FEWER, Measured, Setting
 from graft.types import Question, content_hash
 from graft.wiring.parts import Parts
 from graft.wiring.trials import Trials
 from graft.workspace import append_lines, read_lines
 
 LEVEL = 0.95
+MARGIN = 0.02  # of nDCG and recall: what "as good" may cost at most, as for the guardrails of a comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,24 @@ class Judged:
     after: Measured
     ndcg: Interval
     recall: Interval
+    margin: float = MARGIN
 
     @property
     def better(self) -> bool:
         """Whether nDCG is higher beyond noise, and recall not lower beyond noise."""
         low, high = self.ndcg.low, self.recall.high
         return low is not None and low > 0 and (high is None or high >= 0)
+
+    @property
+    def lighter(self) -> bool:
+        """Whether it shows clearly fewer tokens, and loses less than `margin` of nDCG and of recall beyond doubt."""
+        lows = (self.ndcg.low, self.recall.low)
+        return self.saved >= 1 - FEWER and all(low is not None and low >= -self.margin for low in lows)
+
+    @property
+    def saved(self) -> float:
+        """The share of today's tokens that it does without."""
+        return 1 - self.after.tokens / self.before.tokens if self.before.tokens else 0.0
 
 
 def judge(parts: Parts, trials: Trials, held: Sequence[Question], start: Setting, chosen: Setting) -> Judged:
