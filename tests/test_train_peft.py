@@ -247,9 +247,18 @@ class Killed(BaseException):
     """Stands for kill -9 in the middle of a step."""
 
 
+@pytest.mark.parametrize(
+    ("since", "cost", "due"),
+    [(29.0, 0.0, False), (31.0, 0.0, True), (31.0, 0.5, True), (31.0, 1.0, False), (51.0, 1.0, True), (600.0, 60.0, False)],
+)  # fmt: skip
+def test_checkpoints_are_written_every_half_minute_and_cost_a_fiftieth_of_the_time_at_most(since, cost, due):
+    assert train_loop.checkpoint_due(since, cost) is due
+
+
 @pytest.mark.parametrize("at", [1, 4, 7])
 def test_a_run_cut_short_goes_on_to_the_same_weights(folder, tmp_path, monkeypatch, at):
     monkeypatch.setattr(train_loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(train_loop, "CHECKPOINT_SHARE", math.inf)
     dev = ROWS[:2]
     whole = trainer(folder, epochs=3).train(ROWS, dev, tmp_path / "whole", seed=1, progress=quiet)
 
@@ -278,7 +287,7 @@ from pathlib import Path
 from graft.backends.trainers import train_loop
 from graft.backends.trainers.train_peft import PeftTrainer
 from graft.testing.models import TrainerConformance
-train_loop.CHECKPOINT_SECONDS = 0.0
+train_loop.CHECKPOINT_SECONDS, train_loop.CHECKPOINT_SHARE = 0.0, float("inf")
 rows = TrainerConformance.ROWS
 options = PeftTrainer.Options(model=sys.argv[1], epochs=40, batch_size=4, patience=99)
 PeftTrainer(options).train(rows, rows[:2], Path(sys.argv[2]), seed=1, progress=lambda *call: print(*call, flush=True))

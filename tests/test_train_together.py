@@ -243,7 +243,8 @@ PeftTrainer(options).train(rows, rows[:2], Path(sys.argv[2]), seed=1, progress=l
     # Checkpoints at every step, in the workers: sitecustomize is imported at their start.
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nif 'graft.backends.trainers.worker' in ' '.join(sys.orig_argv):\n"
-        "    from graft.backends.trainers import train_loop\n    train_loop.CHECKPOINT_SECONDS = 0.0\n"
+        "    from graft.backends.trainers import train_loop\n"
+        "    train_loop.CHECKPOINT_SECONDS, train_loop.CHECKPOINT_SHARE = 0.0, float('inf')\n"
     )
     command = [sys.executable, "-c", script, str(folder), str(tmp_path / "a")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=short)

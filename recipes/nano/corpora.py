@@ -26,10 +26,15 @@ def rows(path: Path) -> Iterator[Row]:
             yield from map(json.loads, lines)
 
 
+def _prose_rows(data: Path) -> Iterator[Row]:
+    for path in sorted((data / "prose").glob("train-*.jsonl.gz")):
+        yield from rows(path)
+
+
 @cache
 def prose(data: Path) -> list[str]:
     """All training prose, one string a document."""
-    return [row["text"] for path in sorted((data / "prose").glob("train-*.jsonl.gz")) for row in rows(path)]
+    return [row["text"] for row in _prose_rows(data)]
 
 
 @cache
@@ -134,7 +139,44 @@ def readings(data: Path) -> list[Reading]:
             text = window(paper["text"], row["answer_start"], 900, (i % 7) / 8)
             if answer in text:
                 found.append(Reading(paper["title"], text, ((row["question"], answer),)))
-    return [r for r in found if not _measured(data, r.text)]
+    return [r for r in _joined([*found, *_written(data)]) if not _measured(data, r.text)]
+
+
+def _joined(found: list[Reading]) -> list[Reading]:
+    """Passages once each, with all that is asked about them."""
+    by_text: dict[str, Reading] = {}
+    for r in found:
+        known = by_text.get(r.text)
+        by_text[r.text] = (
+            Reading(known.title or r.title, r.text, tuple(dict(known.asked + r.asked).items()))
+            if known
+            else r
+        )
+    return list(by_text.values())
+
+
+def _written(data: Path) -> Iterator[Reading]:
+    """The questions that this project's writers asked about passages of the train files (`asked-*.txt`).
+
+    "= set:document#paragraph" (no paragraph: the whole text), then lines "question | answer", the answer "-" where the
+    passage does not tell. A passage that is not there, and an answer that does not stand in it, are left out.
+    """
+    documents: dict[str, dict[str, Row]] = {"prose": {r["id"]: r for r in _prose_rows(data)}}
+    for path in sorted(Path(__file__).parent.glob("asked-*.txt")):
+        for block in path.read_text(encoding="utf-8").split("\n= ")[1:]:
+            key, *lines = block.strip().split("\n")
+            name, _, place = key.partition(":")
+            document, _, paragraph = place.partition("#")
+            if name not in documents:
+                documents[name] = _corpus(data, name)
+            row = documents[name].get(document)
+            if row is None:
+                continue
+            text = row["text"].split("\n\n")[int(paragraph)].strip() if paragraph else row["text"]
+            pairs = [(q, a) for q, _, a in (line.rpartition(" | ") for line in lines)]
+            asked = tuple((q, None if a == "-" else a) for q, a in pairs if a == "-" or a in text)
+            if asked:
+                yield Reading(row.get("title", ""), text, asked)
 
 
 def _bare(text: str) -> str:

@@ -102,10 +102,9 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
     asked: list[Turn] = []
     for r in asked_of:
         place = where.get((r.title, r.text))
-        extra_turns = (
-            [(c.question, c.answer) for c in clozes(rng, r.text, 10, r.title)] if place is not None else []
-        )
         own = rng.sample(r.asked, min(len(r.asked), 12 if place is not None else 3))
+        made = clozes(rng, r.text, 12 - len(own), r.title) if place is not None and len(own) < 12 else []
+        extra_turns = [(c.question, c.answer) for c in made]
         for question, answer in [*own, *extra_turns]:
             told = place is not None and answer is not None
             asked.append(_turn(question, answer if told else None, place if told else None, form))

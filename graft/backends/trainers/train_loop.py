@@ -26,6 +26,9 @@ from graft.errors import BackendError
 from graft.protocols import Progress
 
 CHECKPOINT_SECONDS = 30.0
+CHECKPOINT_SHARE = (
+    0.02  # of the time at most: all weights of a 7B and their moments are 80 GB, minutes of a disk's time
+)
 ADAM_BETAS = (0.9, 0.999)
 MAX_GRADIENT_NORM = 1.0
 FINAL_RATE = 0.1  # the cosine ends at a tenth of the peak, so that the last epoch still learns
@@ -99,7 +102,7 @@ def run(loop: Loop) -> Progressed:
     )
     model, optimizer = accelerator.prepare(loop.model, optimizer)
     state, best = _resume(loop, trained, optimizer)
-    started, saved = time.perf_counter() - state.seconds, time.perf_counter()
+    started, saved, cost = time.perf_counter() - state.seconds, time.perf_counter(), 0.0
     if state.step == 0 and not state.curve and loop.dev:
         _measure(loop, accelerator, model, state, trained, best)
     while state.step < len(loop.steps) and not state.stopped:
@@ -113,9 +116,11 @@ def run(loop: Loop) -> Progressed:
             state.stopped = (
                 state.stopped or f"max_minutes reached after step {state.step} of {len(loop.steps)}"
             )
-        if time.perf_counter() - saved > CHECKPOINT_SECONDS and accelerator.is_main_process:
+        if accelerator.is_main_process and checkpoint_due(time.perf_counter() - saved, cost):
+            began = time.perf_counter()
             _save(loop.folder, state, trained, optimizer, best)
             saved = time.perf_counter()
+            cost = saved - began
     accelerator.wait_for_everyone()
     if best:
         _restore(trained, best)
@@ -195,7 +200,8 @@ def _measure(
     if accuracy >= state.best_accuracy:
         state.best_accuracy, state.best_step = accuracy, state.step
         best.clear()
-        best.update({name: weight.detach().clone() for name, weight in trained.items()})
+        # In main memory: with `full` a GPU would have to hold all weights once more.
+        best.update({name: weight.detach().to("cpu", copy=True) for name, weight in trained.items()})
     if state.bad >= loop.patience and state.step < len(loop.steps):
         state.stopped = f"the dev rows had not improved for {state.bad} measurements at step {state.step}"
 
@@ -249,6 +255,11 @@ def _to(batch: Batch, device: str) -> Batch:
 # --- checkpoints ---------------------------------------------------------------------------------------------------
 
 
+def checkpoint_due(since: float, cost: float) -> bool:
+    """Whether to save again, `since` seconds after a checkpoint that took `cost` seconds to write."""
+    return since > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
+
+
 def _save(
     folder: Path, state: Progressed, trained: dict[str, Any], optimizer: Any, best: dict[str, Tensor]
 ) -> None:
@@ -266,7 +277,7 @@ def _resume(loop: Loop, trained: dict[str, Any], optimizer: Any) -> tuple[Progre
     path = loop.folder / CHECKPOINT
     if not path.is_file():
         return Progressed(), {}
-    content = torch.load(path, map_location=loop.device, weights_only=True)
+    content = torch.load(path, map_location="cpu", weights_only=True)  # the optimiser moves what it needs
     _restore(trained, content["trained"])
     optimizer.load_state_dict(content["optimizer"])
     state = Progressed(**content["state"])
