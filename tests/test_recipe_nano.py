@@ -1,12 +1,14 @@
 """The base model's recipe on a toy: seconds, one core, offline, no data folder."""
 
 # ruff: noqa: E402  (the recipe needs torch: skip before importing it)
+import gzip
 import json
 import os
 import random
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +20,7 @@ import numpy as np
 
 from graft.generation import prompts
 from graft.types import Message
-from recipes.nano import circuit, events, export, plan, run, stream, tokenizer, train
+from recipes.nano import circuit, corpora, events, export, plan, run, stream, tokenizer, train
 from recipes.nano.attention import attend
 from recipes.nano.cloze import clozes
 from recipes.nano.documents import Passage
@@ -30,6 +32,7 @@ from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, Relation, c
 from recipes.nano.stream import ANSWER, CITING, NOTHING, NOWHERE, OPENING, REFUSING
 from recipes.nano.wordings import ASK_CORES, SAID_CORES
 
+DATA = Path(os.environ.get("GRAFT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TINY = Shape(vocab=512, hidden=64, layers=2, heads=1, ffn=64, context=256)
 
 
@@ -59,6 +62,63 @@ STAGE = (plan.Stage(1.0, ((1.0, 2, 256),), {"worlds": 1.0}),)
 
 def make(sources):
     return lambda step, progress: plan.batch_at(7, step, progress, sources, STAGE)
+
+
+WRITTEN = sorted(Path(corpora.__file__).parent.glob("asked-*.txt"))
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_written_questions_are_well_formed_and_asked_once_of_a_passage(path):
+    head, *blocks = path.read_text(encoding="utf-8").split("\n= ")
+    assert "licences" in head
+    keys = [block.split("\n", 1)[0] for block in blocks]
+    assert len(set(keys)) == len(keys)
+    for block in blocks:
+        key, *lines = block.strip().split("\n")
+        own = lines[0].startswith("> ")
+        assert own or re.fullmatch(r"[a-z0-9-]+:[^#]+(#\d+)?", key)
+        asked = [line.rpartition(" | ") for line in lines[own:]]
+        assert all(question and answer and "|" not in question for question, _, answer in asked), key
+        assert len({question for question, _, _ in asked}) == len(asked), key
+
+
+def test_a_written_question_without_its_answer_in_the_passage_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "clapnq").mkdir()
+    with gzip.open(tmp_path / "clapnq" / "corpus.jsonl.gz", "wt") as out:
+        out.write(json.dumps({"id": "a", "title": "T", "text": "One.\n\nThe mill was built in 1902."}) + "\n")
+    (tmp_path / "asked-x.txt").write_text(
+        "licences\n\n= clapnq:a#1\nsince when is there a mill | 1902\nWho built it? | -\nWhere? | Oslo\n"
+        "\n= clapnq:a\nWhat comes first? | One\n\n= clapnq:gone\nWhat? | One\n\n= Rules\n> No dogs.\nwhat must stay out | dogs\n"
+    )
+    monkeypatch.setattr(corpora, "__file__", str(tmp_path / "corpora.py"))
+    assert list(corpora._written(tmp_path)) == [
+        corpora.Reading(
+            "T",
+            "The mill was built in 1902.",
+            (("since when is there a mill", "1902"), ("Who built it?", None)),
+        ),
+        corpora.Reading("T", "One.\n\nThe mill was built in 1902.", (("What comes first?", "One"),)),
+        corpora.Reading("Rules", "No dogs.", (("what must stay out", "dogs"),)),
+    ]
+
+
+def test_written_questions_are_about_no_passage_of_a_dev_question():
+    if not (DATA / "nq-oracle").is_dir():
+        pytest.skip("the public sets are not here; set GRAFT_SHARED_DATA")
+    keys = {
+        block.split("\n", 1)[0].split("#")[0]
+        for path in WRITTEN
+        for block in path.read_text().split("\n= ")[1:]
+    }
+    for name in ("nq-oracle", "hotpotqa", "clapnq", "squad2", "covid-qa"):
+        dev = {
+            f"{name}:{document}"
+            for row in corpora.rows(DATA / name / "queries-dev.jsonl.gz")
+            for field in ("relevant", "context_ids")
+            for document in row.get(field) or ()
+        }
+        assert dev
+        assert not dev & keys
 
 
 def test_generator_is_deterministic():

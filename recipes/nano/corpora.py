@@ -156,27 +156,35 @@ def _joined(found: list[Reading]) -> list[Reading]:
 
 
 def _written(data: Path) -> Iterator[Reading]:
-    """The questions that this project's writers asked about passages of the train files (`asked-*.txt`).
+    """The questions that this project's writers asked (`asked-*.txt`): about passages of the train files, and their own.
 
-    "= set:document#paragraph" (no paragraph: the whole text), then lines "question | answer", the answer "-" where the
-    passage does not tell. A passage that is not there, and an answer that does not stand in it, are left out.
+    "= set:document#paragraph" (no paragraph: the whole text), or "= title" and a line "> passage"; then lines "question |
+    answer", the answer "-" where the passage does not tell. A passage that is not there, and an answer that does not stand
+    in it, are left out.
     """
     documents: dict[str, dict[str, Row]] = {"prose": {r["id"]: r for r in _prose_rows(data)}}
     for path in sorted(Path(__file__).parent.glob("asked-*.txt")):
         for block in path.read_text(encoding="utf-8").split("\n= ")[1:]:
             key, *lines = block.strip().split("\n")
-            name, _, place = key.partition(":")
-            document, _, paragraph = place.partition("#")
-            if name not in documents:
-                documents[name] = _corpus(data, name)
-            row = documents[name].get(document)
-            if row is None:
-                continue
-            text = row["text"].split("\n\n")[int(paragraph)].strip() if paragraph else row["text"]
+            if lines[0].startswith("> "):
+                title, text = key, lines.pop(0)[2:]
+            else:
+                title, text = _passage(data, key, documents)
             pairs = [(q, a) for q, _, a in (line.rpartition(" | ") for line in lines)]
             asked = tuple((q, None if a == "-" else a) for q, a in pairs if a == "-" or a in text)
-            if asked:
-                yield Reading(row.get("title", ""), text, asked)
+            if text and asked:
+                yield Reading(title, text, asked)
+
+
+def _passage(data: Path, key: str, documents: dict[str, dict[str, Row]]) -> tuple[str, str]:
+    """Return title and text of "set:document#paragraph", both empty when the document is not there."""
+    name, _, place = key.partition(":")
+    document, _, paragraph = place.partition("#")
+    if name not in documents:
+        documents[name] = _corpus(data, name)
+    row = documents[name].get(document, {"text": "\n\n" * int(paragraph or 0)})
+    text = row["text"].split("\n\n")[int(paragraph)].strip() if paragraph else row["text"]
+    return row.get("title", ""), text
 
 
 def _bare(text: str) -> str:

@@ -179,7 +179,7 @@ def _styled(rng: random.Random) -> tuple[str, Form]:
     key = rng.choice(KEYS) if rng.random() < 0.6 else words.invented(rng)
     source = rng.choice(SOURCES) if rng.random() < 0.7 else words.invented(rng)
     if rng.random() < 0.5:
-        return _template(rng) if rng.random() < 0.5 else _wide_json(rng)
+        return _template(rng) if rng.random() < 0.4 else _wide_json(rng)
     roll = rng.random()
     if roll < 0.28:
         return rng.choice(SENTENCE), _sentence
@@ -209,7 +209,7 @@ def _upper(reply: Reply) -> str:
     return reply.cited if reply.value is None else reply.cited.upper()
 
 
-UNANNOUNCED = 0.2  # of styles: only the earlier answers show them, as to a model that is being fine-tuned
+UNANNOUNCED = 0.3  # of styles: only the earlier answers show them, as to a model that is being fine-tuned
 
 
 def announced(system: str | None, form: Form) -> bool:
@@ -217,7 +217,7 @@ def announced(system: str | None, form: Form) -> bool:
     return form is plain or "\n" in (system or "")
 
 
-def draw_system(rng: random.Random, unstyled: float = 0.62) -> tuple[str | None, Form]:
+def draw_system(rng: random.Random, unstyled: float = 0.55) -> tuple[str | None, Form]:
     """Draw a system turn (None: absent) and the form of the answers; `unstyled` is the share without a style."""
     roll = rng.random()
     base = prompts.CONTRACT if roll < 0.78 else None if roll < 0.84 else rng.choice(PARAPHRASES)

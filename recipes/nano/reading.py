@@ -65,7 +65,7 @@ def _ask_about(
     hidden: Sequence[Titled],
     budget: int,
 ) -> Chat:
-    system, form = draw_system(rng, unstyled=0.8)
+    system, form = draw_system(rng, unstyled=0.72)
     asked: list[Turn] = []
     for (title, text), place in zip(shown, places, strict=True):
         made = clozes(rng, text, max(2, budget // 90 // len(shown)), title)
@@ -98,7 +98,7 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
             room -= len(text)
     passages, places = _place(rng, chosen, others if rng.random() < 0.85 else [])
     where = dict(zip(chosen, places, strict=True))
-    system, form = draw_system(rng, unstyled=0.8)
+    system, form = draw_system(rng, unstyled=0.72)
     asked: list[Turn] = []
     for r in asked_of:
         place = where.get((r.title, r.text))

@@ -117,7 +117,7 @@ def encode_chat(
         turn = next(rest, None) if said else None
         mine = said and (turn is None or turn.learnt)
         roles = {}  # by place in the row
-        if shown and turn and turn.value is not None and turn.place is not None:
+        if mine and shown and turn and turn.value is not None and turn.place is not None:
             at = f" {message.content}".lower().find(turn.value.lower())
             found = shown.places(turn.value, turn.place + 1) if at > 0 else ()
             if found:
@@ -133,7 +133,7 @@ def encode_chat(
                     before = len(ids) + bisect.bisect_right(begins, cited.start()) - 1
                     points.append((before, found))
                     roles[before + 1] = CITING
-        elif turn and turn.value is None:
+        elif mine and turn and turn.value is None:
             at = f" {message.content}".find(UNKNOWN)
             opening = _opening(begins, text.ids, at, space) if at > 0 else ()
             points += [(len(ids) + i, NOWHERE) for i in opening]
