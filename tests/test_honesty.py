@@ -299,6 +299,8 @@ def test_one_question_decides_nothing(small):
     assert decided.comparison.questions == 1
     assert decided.recommendation.kind != "RECOMMEND"
     assert any("Only 1 questions: below 30" in text for text in decided.comparison.warnings)
+    (alone,) = [text for text in decided.comparison.warnings if "unanswerable" in text]  # said once
+    assert alone == "No question is unanswerable: abstaining when it should is not measured."
     (contrast, *_) = decided.comparison.contrasts
     assert (contrast.low, contrast.high, contrast.n) == (None, None, 1)
     assert not re.search(r"\bnan\b", decided.text, re.IGNORECASE)
