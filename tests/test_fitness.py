@@ -37,6 +37,14 @@ def test_of_the_unfit_the_one_that_is_right_most_is_to_be_tried_where_it_is_sure
     assert unsure(answered, shares, Recommendation("RECOMMEND", "rag", utility=best.utility), {}) == ()
 
 
+def test_a_baseline_is_compared_with_the_best_variant_of_its_metric_whatever_is_worth_most():
+    shares = {"rag": mean(0.2), "tuned": mean(0.0), "bm25": mean(0.3)}
+    comparison = Comparison(2, "truthfulness", {name: {"truthfulness": one} for name, one in shares.items()})
+    dropped = Recommendation("UNDECIDED", "", utility={"rag": mean(0.01), "tuned": mean(0.02)})
+    (warning,) = beaten(QUESTIONS, comparison, dropped, Values())
+    assert "bm25 +0.30; rag +0.20." in warning
+
+
 def test_a_winner_that_is_worth_less_than_silence_or_a_baseline_is_told_on():
     comparison = Comparison(
         2, "truthfulness", {"rag": {"truthfulness": mean(0.1)}, "bm25": {"truthfulness": mean(0.3)}}

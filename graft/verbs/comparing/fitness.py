@@ -37,12 +37,13 @@ def beaten(
         told = f"declining every question would be worth {silent:+.2f} a question, {name} {worth[name]:+.2f}"
         found.append(f"Do not serve {name} as it is: {told}.")
     plain = [known for known in BASELINES if known in comparison.variants]
-    means = {known: comparison.variants[known][comparison.primary].mean for known in (*plain, name)}
-    ahead = [known for known in plain if (means[known] or 0.0) > (means[name] or 0.0)]
+    means = {known: comparison.variants[known][comparison.primary].mean or 0.0 for known in (*plain, *worth)}
+    top = max(worth, key=lambda known: means[known])  # by this metric: worth counts formats too
+    ahead = [known for known in plain if means[known] > means[top]]
     if ahead:
         told = ", ".join(f"{known} {means[known]:+.2f}" for known in ahead)
         found.append(
-            f"Plain baselines, which quote the best sentences, are ahead on {comparison.primary}: {told}; {name} {means[name]:+.2f}. "
+            f"Plain baselines, which quote the best sentences, are ahead on {comparison.primary}: {told}; {top} {means[top]:+.2f}. "
             "The search finds what the model then loses: try a stronger model."
         )
     return tuple(found)
