@@ -361,6 +361,7 @@ def test_optimize_writes_what_the_held_out_questions_confirm(depot: Callable[...
     text = (root / "graft.toml").read_text(encoding="utf-8")
     assert "# Chosen by hand." in text
     assert as_setting(Project(root).config.retrieval) == dict(found.chosen.setting)
+    assert "Chosen (→): the fewest changes within a standard error of the best." in found.text
     assert "Written to graft.toml" in found.text
     assert found.diff.startswith("--- graft.toml")
     plain = json.loads(json.dumps(found.to_json()))
@@ -397,6 +398,7 @@ def test_as_good_for_fewer_tokens_is_reported_and_taken_over_when_asked_for(
     assert found.judged is not None
     assert (found.judged.better, found.judged.lighter, found.written) == (False, True, False)
     assert found.judged.after.tokens <= 0.8 * found.judged.before.tokens
+    assert "Chosen (→): nothing is better beyond noise; the fewest tokens without a loss." in found.text
     assert "as good within 2 points" in found.text
     assert "--cheaper takes it over" in found.text
     assert (root / "graft.toml").read_bytes() == before

@@ -34,9 +34,8 @@ def tried(found: Any) -> str:
 
 
 def _row(one: Any, start: Mapping[str, Any], *, chosen: bool) -> str:
-    recall = sum(one.measured.recall) / len(one.measured.recall)
     mark = "→" if chosen else " "
-    return f"{mark}  {one.measured.mean:.3f}   {recall:.3f}  {one.measured.tokens:6.0f}  {described(one.setting, start)}"
+    return f"{mark}  {one.measured.mean:.3f}   {one.measured.found:.3f}  {one.measured.tokens:6.0f}  {described(one.setting, start)}"
 
 
 def described(setting: Mapping[str, Any], start: Mapping[str, Any]) -> str:
@@ -62,13 +61,10 @@ def _verdict(found: Any) -> list[str]:
         ]
     level = 100 * (1 - 0.05 / judged.looks)
     lines = [
-        f"Chosen (→): the fewest changes within a standard error of the best. On {judged.questions} held-out questions, "
-        "which the search never saw:",
+        f"Chosen (→): {found.rule}. On {judged.questions} held-out questions, which the search never saw:",
     ]
-    for name, at, interval in (("nDCG@10", "objective", judged.ndcg), ("recall", "recall", judged.recall)):
-        before, after = (
-            sum(values) / len(values) for values in (getattr(judged.before, at), getattr(judged.after, at))
-        )
+    for name, at, interval in (("nDCG@10", "mean", judged.ndcg), ("recall", "found", judged.recall)):
+        before, after = getattr(judged.before, at), getattr(judged.after, at)
         bounds = (
             ""
             if interval.low is None

@@ -36,13 +36,15 @@ from graft.wiring.retrievers import Kind, TunedRetriever, tune
 from graft.wiring.trials import Trials, as_setting
 from graft.workspace import append_lines, read_lines, write_text
 
+FEWEST_CHANGES = "the fewest changes within a standard error of the best"
+FEWEST_TOKENS = "nothing is better beyond noise; the fewest tokens without a loss"
 SLACK = 1.05  # a setting may show this much of today's tokens: a chunk boundary is not a reason to refuse
 
 
 @dataclass(frozen=True, slots=True)
 class Optimized:
     """What `optimize` found. `chosen` equals `start` when nothing on the development questions was better, nor as good for
-    clearly fewer tokens; `judged` is None then. `diff` is what graft.toml would become; `written` says whether it has."""
+    clearly fewer tokens; `judged` is None then. `rule` says by what it was chosen. `diff` is what graft.toml would become; `written` says whether it has."""
 
     development: int
     source: str
@@ -51,6 +53,7 @@ class Optimized:
     tries: tuple[Try, ...]
     seconds: float
     stopped: str = ""
+    rule: str = FEWEST_CHANGES
     judged: Judged | None = None
     diff: str = ""
     written: bool = False
@@ -67,18 +70,18 @@ class Optimized:
         judged = self.judged and {
             "questions": self.judged.questions, "looks": self.judged.looks, "better": self.judged.better,
             "lighter": self.judged.lighter, "tokens": {"before": self.judged.before.tokens, "after": self.judged.after.tokens},
-            **{name: {"before": _mean(getattr(self.judged.before, at)), "after": _mean(getattr(self.judged.after, at)),
+            **{name: {"before": getattr(self.judged.before, at), "after": getattr(self.judged.after, at),
                       "difference": one.value, "low": one.low, "high": one.high}
-               for name, at, one in (("ndcg@10", "objective", self.judged.ndcg), ("recall", "recall", self.judged.recall))},
+               for name, at, one in (("ndcg@10", "mean", self.judged.ndcg), ("recall", "found", self.judged.recall))},
         }  # fmt: skip
         return {
             "development": {"questions": self.development, "source": self.source},
             "tries": [
                 {"changes": changes(one.setting, start), "ndcg@10": one.measured.mean,
-                 "recall": _mean(one.measured.recall), "tokens": one.measured.tokens, "feasible": one.feasible}
+                 "recall": one.measured.found, "tokens": one.measured.tokens, "feasible": one.feasible}
                 for one in self.tries
             ],
-            "chosen": changes(self.chosen.setting, start), "seconds": self.seconds, "stopped": self.stopped,
+            "chosen": changes(self.chosen.setting, start), "rule": self.rule, "seconds": self.seconds, "stopped": self.stopped,
             "held_out": judged, "diff": self.diff, "written": self.written, "notes": list(self.notes),
         }  # fmt: skip
 
@@ -105,9 +108,9 @@ def optimize(
         tuned = _tuned(parts, train, dev, progress)
         trials = Trials(parts, documents, progress)
         chosen, search = _search(parts, trials, dev, documents, tuned, minutes, progress)
-        start = search.start
+        start, rule = search.start, FEWEST_CHANGES
         if not changes(chosen.setting, start):
-            chosen = lighter(search.tries, start)
+            chosen, rule = lighter(search.tries, start), FEWEST_TOKENS
         judged, diff, written = None, "", False
         if changes(chosen.setting, start):
             judged = judge(parts, trials, dev.held, start, chosen.setting)
@@ -123,7 +126,7 @@ def optimize(
         )
     return Optimized(
         len(dev.questions), dev.source, search.tries[0], chosen, tuple(search.tries), time.monotonic() - started,
-        search.stopped, judged, diff, written, notes,
+        search.stopped, rule, judged, diff, written, notes,
     )  # fmt: skip
 
 
@@ -260,10 +263,6 @@ def _remembered(
 def _line(name: str, measured: Measured) -> str:
     row = {"setting": name, "ndcg": measured.objective, "recall": measured.recall, "tokens": measured.tokens}
     return json.dumps(row)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------

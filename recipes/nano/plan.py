@@ -49,7 +49,7 @@ STAGES = (
     Stage(
         1.00,
         ((0.12, 32, 256), (0.40, 16, 512), (0.44, 8, 1024), (0.04, 4, 2048)),
-        {"worlds": 0.29, "events": 0.21, "cloze": 0.20, "reading": 0.24, "plain": 0.03, "language": 0.03},
+        {"worlds": 0.37, "events": 0.09, "cloze": 0.09, "reading": 0.40, "plain": 0.02, "language": 0.03},
     ),
 )
 

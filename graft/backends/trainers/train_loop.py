@@ -26,9 +26,8 @@ from graft.errors import BackendError
 from graft.protocols import Progress
 
 CHECKPOINT_SECONDS = 30.0
-CHECKPOINT_SHARE = (
-    0.02  # of the time at most: all weights of a 7B and their moments are 80 GB, minutes of a disk's time
-)
+# Of the time at most: all weights of a 7B and their moments are 80 GB, minutes of a disk's time.
+CHECKPOINT_SHARE = 0.02
 ADAM_BETAS = (0.9, 0.999)
 MAX_GRADIENT_NORM = 1.0
 FINAL_RATE = 0.1  # the cosine ends at a tenth of the peak, so that the last epoch still learns
