@@ -15,6 +15,10 @@ CHROMIUM = next(
 )
 
 
+class Navigated(Exception):
+    """The page went elsewhere while it was asked."""
+
+
 class Page:
     """One tab. `logged` holds what the browser complained about: console errors and blocked content."""
 
@@ -44,6 +48,9 @@ class Page:
             if told and message["params"].get("entry", {}).get("level") != "verbose":
                 self.logged.append(message["params"])
             if message.get("id") == self._last:
+                said = message.get("error", {}).get("message", "")
+                if "navigated" in said or "context" in said:
+                    raise Navigated(said)
                 assert "error" not in message, message
                 return message["result"]
 
@@ -66,13 +73,19 @@ class Page:
         self.until("document.readyState === 'complete'")
 
     def until(self, condition, seconds=15):
-        """Wait until an expression is true."""
+        """Wait until an expression is true; a page that is being loaded again says neither."""
         ends = time.monotonic() + seconds
-        while not self.js(f"Boolean({condition})"):
+        while not self._true(condition):
             assert time.monotonic() < ends, (
                 f"never true: {condition}\n{self.js('document.body.innerText')}\n{self.logged}"
             )
             time.sleep(0.05)
+
+    def _true(self, condition):
+        try:
+            return self.js(f"Boolean({condition})")
+        except Navigated:
+            return False
 
     def shot(self, path):
         """Save a picture of what is seen."""

@@ -37,6 +37,8 @@ def talking(tmp_path, *variants, fragment=f"#key={KEY}", **options):
 
 
 def ask(page, question="How many days?"):
+    # An answer is shown before its stream has ended, and until then the page takes no other question.
+    page.until("!document.getElementById('send').disabled")
     page.js(f"document.getElementById('question').value = {question!r}")
     page.js("document.getElementById('ask').requestSubmit()")
 
@@ -88,8 +90,9 @@ def test_ask_read_and_open_a_citation(tmp_path):
 
 def test_without_the_key_it_asks_for_one(tmp_path):
     with talking(tmp_path, Scripted("rag", "25.", ANSWER), fragment="") as page:
-        page.until("!document.getElementById('keyed').hidden")
-        assert "Wrong or missing API key" in page.js("document.getElementById('hello').textContent")
+        # The field is shown when the refusal's status is known, its words when its body has been read.
+        page.until("document.getElementById('hello').textContent.includes('Wrong or missing API key')")
+        assert not page.js("document.getElementById('keyed').hidden")
         page.js(
             f"document.getElementById('key').value = '{KEY}'; document.getElementById('key').dispatchEvent(new Event('change'))"
         )

@@ -6,8 +6,10 @@ import json
 import os
 import random
 import re
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from recipes.nano.attention import attend
 from recipes.nano.cloze import clozes
 from recipes.nano.documents import Passage
 from recipes.nano.forms import UNKNOWN, Reply, announced, draw_system
+from recipes.nano.growing import grow
 from recipes.nano.meanings import Meanings
 from recipes.nano.model import MEANING_WIDTH, Nano, Shape
 from recipes.nano.questions import Turn, make_chat, to_chat
@@ -280,6 +283,59 @@ def test_loss_falls(tmp_path, sources):
         fitted = model.loss(torch.from_numpy(batch.ids), picks, points, headings, words)[0]
         fresh = Nano(TINY).loss(torch.from_numpy(batch.ids), picks, points, headings, words)[0]
     assert fitted < 0.7 * fresh
+
+
+SHARED_STEP = """
+import sys, time, torch
+from pathlib import Path
+from recipes.nano.crew import join
+crew = join("cpu")
+with crew.first_alone():
+    found = Path(sys.argv[1]).exists()
+    time.sleep(0.2 * (1 - crew.rank))
+    Path(sys.argv[1]).touch()
+model = torch.nn.Linear(2, 1, bias=False)
+model.weight.grad = torch.tensor([[1.0, 10.0]]) * (crew.rank + 1)
+asked = [crew.average(model, stop=wish) for wish in (False, crew.rank == 1)]
+print(crew.rank, crew.size, found, model.weight.grad.tolist(), asked)
+"""
+
+
+def test_processes_average_their_gradients_and_stop_together(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    started = [
+        subprocess.Popen([sys.executable, "-c", SHARED_STEP, str(tmp_path / "left")], env={**os.environ, **address, "RANK": str(rank)},
+                         stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+        for rank in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=120)[0] for process in started]
+    assert said == [f"{rank} 2 {bool(rank)} [[1.5, 15.0]] [False, True]\n" for rank in range(2)]
+
+
+def test_each_process_reads_rows_of_its_own(sources):
+    first, second = (plan.batch_at(7, 0, 0.0, sources, STAGE, rank) for rank in (0, 1))
+    both = stream.make_batch(7, 0, 4, 256, [(1.0, sources["worlds"])])
+    assert (np.concatenate((first.ids, second.ids)) == both.ids).all()
+
+
+def test_a_grown_network_computes_the_same():
+    torch.manual_seed(0)
+    small = Nano(TINY)
+    with torch.no_grad():
+        for p in small.parameters():
+            p.add_(torch.randn_like(p) * 0.1)
+    large = Nano(replace(TINY, ffn=192, layers=3))
+    grow(small, large)
+    ids = torch.randint(5, 512, (2, 40))
+    with torch.no_grad():
+        assert torch.allclose(small(ids), large(ids), atol=1e-5)
+    with pytest.raises(ValueError, match="cannot grow from hidden 64 to 128"):
+        grow(small, Nano(replace(TINY, hidden=128)))
+    with pytest.raises(ValueError, match="does not fit into"):
+        grow(large, Nano(TINY))
 
 
 def test_planted_heads_copy_before_any_training():

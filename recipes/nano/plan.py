@@ -81,14 +81,19 @@ def _real_chats(tokenizer: Tokenizer, data: Path) -> dict[str, Source]:
 
 
 def batch_at(
-    seed: int, step: int, progress: float, found: Mapping[str, Source], stages: tuple[Stage, ...] = STAGES
+    seed: int,
+    step: int,
+    progress: float,
+    found: Mapping[str, Source],
+    stages: tuple[Stage, ...] = STAGES,
+    rank: int = 0,
 ) -> Batch:
-    """Return the batch of a step: a pure function of its arguments."""
+    """Return the batch of a step, the rows of one process: a pure function of its arguments."""
     stage = next(s for s in stages if progress < s.until or s is stages[-1])
     rng = random.Random(f"{seed}:{step}")
     _, rows, length = rng.choices(stage.shapes, [w for w, _, _ in stage.shapes])[0]
     mix = [(w, found[name]) for name, w in stage.mix.items() if name in found]
-    return stream.make_batch(seed, step, rows, length, mix)
+    return stream.make_batch(seed, step, rows, length, mix, first=rank * rows)
 
 
 def tokens_per_step(stages: tuple[Stage, ...] = STAGES) -> float:

@@ -36,6 +36,7 @@ from recipes.nano import (
     tokenizer,
     train,
 )
+from recipes.nano.crew import join
 from recipes.nano.model import MEANING_WIDTH, Nano, Picks, Points, Shape, Words
 from recipes.nano.questions import make_chat
 
@@ -140,37 +141,24 @@ def run(args: argparse.Namespace) -> None:
     out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     device = args.device if args.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    crew = join(device)
     stages = plan.STAGES[-1:] if args.start else plan.STAGES
-    if args.start and not (out / "tokenizer.json").exists():
-        shutil.copy(args.start.with_name("tokenizer.json"), out)
-    words = build_tokenizer(out, args.data, args.vocab, args.seed)
-    shape = Shape(
-        vocab=words.get_vocab_size(),
-        hidden=args.hidden,
-        layers=args.layers,
-        heads=args.hidden // 64,
-        ffn=3 * args.hidden,
-    )
-    model = new_model(shape, args.seed)
+    with crew.first_alone():
+        words, model, steps, told = prepare(args, out, device, stages)
     found = plan.sources(words, args.data)
-    plan_file = out / "plan.json"
-    if not plan_file.exists():
-        steps = args.steps or steps_for(args.minutes, model, device, stages)
-        plan_file.write_text(
-            json.dumps({"steps": steps, "shape": asdict(shape), "seed": args.seed}), encoding="utf-8"
-        )
-    steps = json.loads(plan_file.read_text(encoding="utf-8"))["steps"]
     settings = train.Settings(steps=steps, seed=args.seed, warmup=min(40, steps // 5 + 1))
 
-    told = meanings.load(out / "meanings.npz", words, args.data)
-
     def make(step: int, progress: float) -> stream.Batch:
-        return plan.batch_at(args.seed, step, progress, found, stages)
+        return plan.batch_at(args.seed, step, progress, found, stages, crew.rank)
 
     done = train.train(
-        model, settings, make, out, device=device, compiled=args.compile, start=args.start, meanings=told,
-        log=lambda line: report(line, shape, device, out / "train.jsonl"),
+        model, settings, make, out, device=device, compiled=args.compile, start=args.start, meanings=told, crew=crew,
+        log=lambda line: report(line, model.shape, device, out / "train.jsonl"),
     )  # fmt: skip
+    if crew.rank:
+        return
     if done < steps:
         print(f"stopped at step {done:,} of {steps:,}: the same command goes on")
         return
@@ -180,10 +168,35 @@ def run(args: argparse.Namespace) -> None:
     nano = evaluate.TransformersGenerator(evaluate.TransformersGenerator.Options(model=str(folder)))
     scores = evaluate.evaluate(nano, cases)
     baseline = evaluate.evaluate(evaluate.ExtractiveGenerator(), cases)
-    tokens = steps * plan.tokens_per_step(stages)
+    tokens = steps * plan.tokens_per_step(stages) * crew.size
     training = f"{steps:,} steps, about {tokens / 1e6:.1f} M tokens, on {device}."
-    card.write(folder / "README.md", shape, training, scores, baseline)
+    card.write(folder / "README.md", model.shape, training, scores, baseline)
     print(f"done: {folder}")
+
+
+def prepare(
+    args: argparse.Namespace, out: Path, device: str, stages: tuple[plan.Stage, ...]
+) -> tuple[Tokenizer, Nano, int, meanings.Meanings | None]:
+    """Return tokenizer, new network, number of steps and word vectors; a start before this one has left them in `out`."""
+    if args.start and not (out / "tokenizer.json").exists():
+        shutil.copy(args.start.with_name("tokenizer.json"), out)
+    words = build_tokenizer(out, args.data, args.vocab, args.seed)
+    shape = Shape(
+        vocab=words.get_vocab_size(),
+        hidden=args.hidden,
+        layers=args.layers,
+        heads=args.hidden // 64,
+        ffn=args.ffn or 3 * args.hidden,
+    )
+    model = new_model(shape, args.seed)
+    plan_file = out / "plan.json"
+    if not plan_file.exists():
+        steps = args.steps or steps_for(args.minutes, model, device, stages)
+        plan_file.write_text(
+            json.dumps({"steps": steps, "shape": asdict(shape), "seed": args.seed}), encoding="utf-8"
+        )
+    steps = json.loads(plan_file.read_text(encoding="utf-8"))["steps"]
+    return words, model, steps, meanings.load(out / "meanings.npz", words, args.data)
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -202,10 +215,13 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "--start",
         type=Path,
         default=None,
-        help="go on from this checkpoint of an earlier run (its last stage's mix, new rates)",
+        help="go on from this checkpoint of an earlier run, of this size or smaller (last stage's mix, new rates)",
     )
     parser.add_argument("--hidden", type=int, default=256, help="a multiple of 64")
     parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument(
+        "--ffn", type=int, default=0, help="hidden units of a feed-forward layer (3 times --hidden)"
+    )
     parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--count", type=int, default=300, help="questions a set in the evaluation")
     parser.add_argument(

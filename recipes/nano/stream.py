@@ -205,15 +205,20 @@ def language(tokenizer: Tokenizer, texts: Sequence[str]) -> Source:
     return draw
 
 
-def make_batch(seed: int, step: int, rows: int, length: int, mix: Sequence[tuple[float, Source]]) -> Batch:
-    """Draw `rows` samples for one step from the weighted sources; a row filled under 70 % is drawn again, twice at most."""
+def make_batch(
+    seed: int, step: int, rows: int, length: int, mix: Sequence[tuple[float, Source]], first: int = 0
+) -> Batch:
+    """Draw `rows` samples for one step from the weighted sources: those of its rows from number `first` on.
+
+    A row filled under 85 % is drawn again, eleven times at most.
+    """
     ids = np.full((rows, length), SPECIALS.index(PAD), dtype=np.int64)
     role = np.zeros((rows, length), dtype=np.int8)
     target = np.zeros((rows, length), dtype=np.int64)
     points: list[tuple[int, tuple[int, ...]]] = []
     headings: list[tuple[int, tuple[int, ...]]] = []
     for row in range(rows):
-        rng = random.Random(f"{seed}:{step}:{row}")
+        rng = random.Random(f"{seed}:{step}:{first + row}")
         best: Encoded | None = None
         for _ in range(12):
             sample = rng.choices([s for _, s in mix], [w for w, _ in mix])[0](rng, length)

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recipes.nano.crew import Crew
+from recipes.nano.growing import grow
 from recipes.nano.meanings import Meanings
 from recipes.nano.model import MEANING_WIDTH, Nano, Picks, Points, Shape, Words
 from recipes.nano.muon import Muon
@@ -112,6 +114,19 @@ def tell_meanings(batch: Batch, meanings: Meanings | None, settings: Settings, s
     )
 
 
+def told(
+    batch: Batch, settings: Settings, step: int, meanings: Meanings | None, device: str
+) -> tuple[Tensor, Picks, Points, Points, Words]:
+    """Return what the loss is computed from, on the device."""
+    picks = Picks(*(t.to(device) for t in pick_positions(batch, settings, step)))
+    points, headings = (
+        Points(*(t.to(device) for t in point_positions(batch, pointers, settings, step)))
+        for pointers in (batch.points, batch.headings)
+    )
+    words = Words(*(t.to(device) for t in tell_meanings(batch, meanings, settings, step)))
+    return torch.from_numpy(batch.ids).to(device), picks, points, headings, words
+
+
 class Tally:
     """What the steps since the last line of the log have come to."""
 
@@ -168,6 +183,15 @@ def optimisers(model: Nano, settings: Settings) -> list[torch.optim.Optimizer]:
     return [Muon(matrices, lr=settings.lr), adam, meaning]
 
 
+def advance(optims: list[torch.optim.Optimizer], factor: float) -> None:
+    """Take one step at the base rates times a factor, and forget the gradients."""
+    for optim in optims:
+        for group in optim.param_groups:
+            group["lr"] = group["base"] * factor
+        optim.step()
+        optim.zero_grad(set_to_none=True)
+
+
 def save(path: Path, model: Nano, optims: list[torch.optim.Optimizer], settings: Settings, step: int) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old or the new one whole."""
     scratch = path.with_suffix(".tmp")
@@ -194,6 +218,15 @@ def restore(path: Path, model: Nano, optims: list[torch.optim.Optimizer]) -> int
     return int(state["step"])
 
 
+def begin_from(path: Path, model: Nano, optims: list[torch.optim.Optimizer]) -> None:
+    """Load the checkpoint of an earlier run; a smaller one is grown, and its optimisers' state is left behind."""
+    smaller = load_model(path)
+    if smaller.shape == model.shape:
+        restore(path, model, optims)
+    else:
+        grow(smaller, model)
+
+
 def load_model(path: Path) -> Nano:
     """Load a checkpoint's model alone, in fp32, for evaluation and export."""
     state = torch.load(path, map_location="cpu", weights_only=True)
@@ -212,13 +245,14 @@ def train(
     device: str = "cpu",
     compiled: bool = True,
     start: Path | None = None,
-    stop_after: float | None = None,
     meanings: Meanings | None = None,
+    crew: Crew = Crew(),  # noqa: B008  (frozen)
     log: Callable[[str], None] = print,
 ) -> int:
-    """Train to `settings.steps` (or `stop_after` seconds), resuming from `out/checkpoint.pt`; return the steps done.
+    """Train to `settings.steps`, resuming from `out/checkpoint.pt`; return the steps done.
 
-    `start` is the checkpoint of an earlier run, whose weights and optimiser state a new run begins with, at step 0.
+    `start` is the checkpoint of an earlier run, whose weights and optimiser state a new run begins with, at step 0. `make`
+    returns the rows of this process; the first of a crew writes log and checkpoints.
     """
     model.to(device).train()
     torch.set_flush_denormal(True)  # products of small attention weights were 5 times slower without (LOG.md)
@@ -228,7 +262,7 @@ def train(
     if path.exists():
         step = restore(path, model, optims)
     elif start:
-        restore(start, model, optims)
+        begin_from(start, model, optims)
     for optim, base in zip(optims, (settings.lr, settings.lr_table, settings.lr_table), strict=True):
         for group in optim.param_groups:
             group["base"] = base
@@ -236,35 +270,28 @@ def train(
     stop: list[int] = []
     with contextlib.suppress(ValueError):  # only the main thread may set handlers
         signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
-    began = saved = reported = time.monotonic()
+    saved = reported = time.monotonic()
     tally = Tally()
-    while (
-        step < settings.steps and not stop and (stop_after is None or time.monotonic() - began < stop_after)
-    ):
+    stopping = False
+    while step < settings.steps and not stopping:
         batch = make(step, step / settings.steps)
-        picks = Picks(*(t.to(device) for t in pick_positions(batch, settings, step)))
-        points, headings = (
-            Points(*(t.to(device) for t in point_positions(batch, pointers, settings, step)))
-            for pointers in (batch.points, batch.headings)
-        )
-        words = Words(*(t.to(device) for t in tell_meanings(batch, meanings, settings, step)))
-        ids = torch.from_numpy(batch.ids).to(device)
+        given = told(batch, settings, step, meanings, device)
         with torch.autocast(device.partition(":")[0], torch.bfloat16):
-            loss, each, right, pointing, kinship = loss_of(ids, picks, points, headings, words)
+            loss, each, right, pointing, kinship = loss_of(*given)
         loss.backward()
-        for optim in optims:
-            for group in optim.param_groups:
-                group["lr"] = group["base"] * rate(settings, step)
-            optim.step()
-            optim.zero_grad(set_to_none=True)
+        stopping = crew.average(model, bool(stop))
+        advance(optims, rate(settings, step))
         step += 1
-        tally.add(batch, picks, loss, each, right, pointing, kinship)
+        tally.add(batch, given[1], loss, each, right, pointing, kinship)
         now = time.monotonic()
+        if crew.rank:
+            continue
         if now - reported > 20 or step == settings.steps:
             log(json.dumps(tally.line(step, now - reported) | {"shape": list(batch.ids.shape)}))
             tally, reported = Tally(), time.monotonic()
         if now - saved > settings.save_every:
             save(path, model, optims, settings, step)
             saved = time.monotonic()
-    save(path, model, optims, settings, step)
+    if not crew.rank:
+        save(path, model, optims, settings, step)
     return step

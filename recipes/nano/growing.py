@@ -1,0 +1,31 @@
+"""A trained network carried into a larger one that computes the same at first (Net2Net, Chen et al., 2016).
+
+What is added starts with an output of zero, as every block of a new network does (`Nano.reset`): hidden units whose column in
+`down_proj` is zero, blocks behind the last whose `o_proj` and `down_proj` are zero.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from recipes.nano.model import Nano
+
+
+@torch.no_grad()
+def grow(small: Nano, large: Nano) -> None:
+    """Copy `small` into `large`, a newly initialised network with as many or more hidden units and blocks.
+
+    ValueError where they differ in what cannot be added without changing what is computed.
+    """
+    for name in ("vocab", "hidden", "heads", "context", "rope_theta"):
+        if getattr(small.shape, name) != getattr(large.shape, name):
+            was, now = getattr(small.shape, name), getattr(large.shape, name)
+            raise ValueError(f"a network cannot grow from {name} {was} to {now}: only ffn and layers can")
+    if small.shape.ffn > large.shape.ffn or small.shape.layers > large.shape.layers:
+        raise ValueError(f"{small.shape} does not fit into {large.shape}")
+    into = dict(large.named_parameters())
+    for name, kept in small.named_parameters():
+        if kept.ndim == 2:
+            into[name][: kept.shape[0], : kept.shape[1]] = kept
+        else:
+            into[name].copy_(kept)
