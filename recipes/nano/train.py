@@ -162,7 +162,10 @@ class Tally:
             self.hits[name][1] += mine.numel()
 
     def line(self, step: int, seconds: float) -> dict[str, float]:
-        """Return the means, the share of right first guesses for each skill, and tokens a second."""
+        """Return the means, the share of right first guesses for each skill, and tokens a second.
+
+        Of a crew's first process: `seconds` is the time divided by the number of processes.
+        """
         row = {
             "step": float(step),
             **dict(zip(("loss", "answer", "pointing", "meaning"), self.sums / self.steps, strict=True)),
@@ -287,7 +290,8 @@ def train(
         if crew.rank:
             continue
         if now - reported > 20 or step == settings.steps:
-            log(json.dumps(tally.line(step, now - reported) | {"shape": list(batch.ids.shape)}))
+            line = tally.line(step, (now - reported) / crew.size)
+            log(json.dumps(line | {"shape": list(batch.ids.shape)}))
             tally, reported = Tally(), time.monotonic()
         if now - saved > settings.save_every:
             save(path, model, optims, settings, step)
