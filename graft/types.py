@@ -60,10 +60,14 @@ class Evidence:
     page: int | None = None
 
 
+Match = Literal["words", "exact", "sql", "rewrite"]
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A held-out test item, never seen in training. `match` "exact" means that only the answer itself is right, as with
-    labels; records (JSON) are always compared so. `format` is {"regex": …} or {"schema": …}; `cluster` defaults to
+    """A held-out test item, never seen in training. `match` says how answers are held against references: "words" that they
+    share; "exact": only the answer itself is right, as with labels (records, JSON, are always compared so); "sql": the same
+    statement; "rewrite": a rewriting of the question, which has no right and wrong. `format` is {"regex": …} or {"schema": …}; `cluster` defaults to
     the first evidence document and is the unit that statistics resample; `where` is file:line."""
 
     id: str
@@ -76,7 +80,7 @@ class Question:
     cluster: str = ""
     tags: tuple[str, ...] = ()
     where: str = ""
-    match: Literal["words", "exact"] = "words"
+    match: Match = "words"
 
     @property
     def text(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,23 @@ def test_init_finds_documents_examples_and_questions(small: Path) -> None:
     assert read == settings.from_tables({"project": {"name": "small"}})
     with pytest.raises(ConfigError, match="--force"):
         init(small)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"input": "a", "output": "b"},
+        {"prompt": "a", "completion": "b"},
+        {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+        {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},
+    ],
+)
+def test_init_knows_the_common_forms_of_examples(
+    tmp_path: Path, write_jsonl: Any, row: dict[str, Any]
+) -> None:
+    write_jsonl(tmp_path / "train.jsonl", [row])
+    write_jsonl(tmp_path / "asked.jsonl", [{"messages": [{"role": "user", "content": "a"}]}])
+    assert init(tmp_path).found.examples == "train.jsonl"
 
 
 def test_every_commented_default_is_valid_toml_that_means_the_default(small: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_record_is_itself_in_any_order(record):
         return {key: turned(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
 
     said = json.dumps(turned(record))
-    assert exactly_right(said, [json.dumps(record)], label=False) is True
+    assert exactly_right(said, [json.dumps(record)], match="words") is True
     assert record_f1(said, [json.dumps(record)]) == 1.0
 
 
@@ -91,14 +91,14 @@ def test_a_record_is_itself_in_any_order(record):
 @given(RECORDS, RECORDS)
 def test_another_record_is_right_only_with_the_same_leaves(one, other):
     same = sorted(map(repr, leaves(json.dumps(one)))) == sorted(map(repr, leaves(json.dumps(other))))
-    assert exactly_right(json.dumps(one), [json.dumps(other)], label=False) is same
+    assert exactly_right(json.dumps(one), [json.dumps(other)], match="words") is same
     assert (record_f1(json.dumps(one), [json.dumps(other)]) == 1.0) is same
 
 
 def test_true_is_not_one_and_a_text_is_no_record():
-    assert exactly_right('{"a": true}', ['{"a": 1}'], label=False) is False
+    assert exactly_right('{"a": true}', ['{"a": 1}'], match="words") is False
     assert (leaves("no record"), leaves('{"a": '), leaves("[" * 100_000)) == (None, None, None)
-    assert exactly_right("yes", ["yes"], label=False) is None
+    assert exactly_right("yes", ["yes"], match="words") is None
 
 
 def test_labels_are_recognised_and_answers_that_repeat_are_not():
@@ -116,10 +116,10 @@ def test_a_set_of_labels_graded_by_words_is_warned_of():
         Question(str(at), (Message("user", f"message {at}"),), (("late card", "lost card", "fee")[at % 3],))
         for at in range(60)
     ]
-    told = [found.message for found in check_questions(questions) if found.kind == "labels"]
+    told = [found.message for found in check_questions(questions) if found.kind == "match"]
     assert told == ['the answers are 3 labels, graded by shared words: give each question "match": "exact"']
     exact = [dataclasses.replace(one, match="exact") for one in questions]
-    assert [found for found in check_questions(exact) if found.kind == "labels"] == []
+    assert [found for found in check_questions(exact) if found.kind == "match"] == []
 
 
 def test_a_questions_file_may_hold_records_and_say_how_they_match(tmp_path):

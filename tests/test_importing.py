@@ -198,6 +198,45 @@ def test_labels_are_to_match_exactly_and_none_of_them_declines(tmp_path: Path, w
     assert found.notes[-1] == "the answers are 3 labels: only the label itself is right (match = exact)"
 
 
+def test_sql_and_rewritings_are_marked_as_such(tmp_path: Path, write_jsonl: Any) -> None:
+    rows = [
+        {"input": f"How many in {at}?", "output": f"SELECT COUNT(*) FROM t WHERE a = {at};"}
+        for at in range(5)
+    ]
+    found = import_records(write_jsonl(tmp_path / "sql.jsonl", rows))
+    assert {row["match"] for row in found.records} == {"sql"}
+    assert found.notes[-1] == (
+        "the answers are SQL: only the same statement is right, however it is written (match = sql)"
+    )
+    hard = "The committee has reached the conclusion that case {} ought to be discontinued."
+    rows = [
+        {"input": hard.format(at), "output": f"The committee has decided that case {at} ought to stop."}
+        for at in range(10)
+    ]
+    found = import_records(write_jsonl(tmp_path / "plain.jsonl", rows))
+    assert {row["match"] for row in found.records} == {"rewrite"}
+    assert found.notes[-1] == (
+        "the answers say their questions again in other words: no answer is right or wrong (match = rewrite): "
+        'set [evaluation] primary = "sari"'
+    )
+
+
+def test_a_conversation_that_ends_with_its_answer_is_a_question(tmp_path: Path, write_jsonl: Any) -> None:
+    system, user, said = (
+        {"role": role, "content": text}
+        for role, text in (("system", "Be brief."), ("user", "When?"), ("assistant", "At 7."))
+    )
+    path = write_jsonl(
+        tmp_path / "rows.jsonl", [{"messages": [system, user, said]}, {"messages": [user, said]}]
+    )
+    first, second = import_records(path).records
+    assert (first["messages"], first["answers"]) == ([system, user], ["At 7."])
+    assert (second["question"], second["answers"]) == ("When?", ["At 7."])
+    calling = {"messages": [user, said], "tools": [{"name": "clock"}]}
+    with pytest.raises(DataError, match='"tools" are no part of a prompt'):
+        import_records(write_jsonl(tmp_path / "tools.jsonl", [calling]))
+
+
 def test_the_command_takes_columns(tmp_path: Path) -> None:
     path, to = written(tmp_path, "q.csv", "was,text\nWho?,Ann\n"), tmp_path / "new.jsonl"
     wanted = ["--column", "question=was", "--column", "answers=text"]

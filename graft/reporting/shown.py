@@ -35,7 +35,7 @@ _SHORT = {
 }  # fmt: skip
 _LONG = {
     "truthfulness": "Truthfulness", "correctness": "Correctness", "correct": "Right answers", "wrong": "Wrong answers",
-    "em": "Exact match", "f1": "Token F1", "abstain_recall": "Declines the unanswerable",
+    "em": "Exact match", "f1": "Token F1", "sari": "SARI", "abstain_recall": "Declines the unanswerable",
     "over_refusal": "Declines the answerable", "format": "Keeps the format", "recall@5": "Finds the evidence (recall@5)",
     "success@5": "Finds some evidence (success@5)", "ndcg@10": "Ranks the evidence (nDCG@10)",
     "mrr@10": "First evidence (MRR@10)", "context_recall": "Shows the evidence", "context_precision": "Passages with evidence",

@@ -5,17 +5,24 @@ Knows keys only; whether a row can be trained on is decided by who reads it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 _ASKED, _SAID = ("prompt", "query", "question"), ("completion", "response", "answer")
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 
 
-def is_example(keys: Collection[str]) -> bool:
-    """Whether a row with these keys is an example in one of the known formats."""
-    own = "output" in keys and not {"input", "messages", "instruction"}.isdisjoint(keys)
-    return own or "conversations" in keys or {"prompt", "completion"} <= set(keys)
+def is_example(row: Mapping[str, Any]) -> bool:
+    """Whether a row is an example in one of the known formats."""
+    own = "output" in row and not {"input", "messages", "instruction"}.isdisjoint(row)
+    return own or "conversations" in row or {"prompt", "completion"} <= row.keys() or ends_with_answer(row)
+
+
+def ends_with_answer(row: Mapping[str, Any]) -> bool:
+    """Whether a row is a conversation whose last turn is the ideal answer (OpenAI's and TRL's form of an example)."""
+    turns = row.get("messages")
+    last = turns[-1] if isinstance(turns, list) and len(turns) > 1 else None
+    return "output" not in row and isinstance(last, Mapping) and last.get("role") == "assistant"
 
 
 def renamed(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graft.decision.trust import Trust
-from graft.errors import DataError, LeakError, NotBuilt
+from graft.errors import ConfigError, DataError, LeakError, NotBuilt
+from graft.evaluation.metrics.answers import REWRITING, RIGHT_OR_WRONG
 from graft.evaluation.metrics.catalogue import score
 from graft.evaluation.question_sets.questions import check_questions, finding_lines, fingerprint
 from graft.evaluation.run import MANIFEST, read_latencies, reported_latencies, run
@@ -58,13 +59,18 @@ def recommend_again(parts: Parts, progress: Progress) -> Decided:
 
 def held_out(parts: Parts) -> tuple[tuple[Question, ...], tuple[str, ...]]:
     """Return the questions and what is odd about them. Raises LeakError when examples hold one of them, or an indexed
-    document holds them as a set of questions would."""
+    document holds them as a set of questions would; ConfigError when the primary metric judges none of them."""
     section = parts.config.evaluation
     questions, apart = measured_questions(parts)
     if not questions:
         raise DataError(
             f"Every question of {section.questions} stands in {section.development} too, so none is left to measure on.",
             "Set [evaluation] development to another file, or write questions that stand in one of the two only.",
+        )
+    if section.primary in RIGHT_OR_WRONG and all(question.match == "rewrite" for question in questions):
+        raise ConfigError(
+            f"All {len(questions)} questions of {section.questions} ask for a rewriting, which {section.primary} cannot judge.",
+            f'Set [evaluation] primary = "{REWRITING}".',
         )
     examples = parts.root / parts.config.tuning.examples
     if examples.exists():

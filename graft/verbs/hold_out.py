@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import ConfigError, DataError
-from graft.evaluation.checks.exact import are_labels
+from graft.evaluation.question_sets.matching import GRADING, fitting, nature
 from graft.evaluation.question_sets.questions import read_questions
 from graft.jsonl import lines
 from graft.records import to_dict
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import find_leaks
-from graft.types import Example, content_hash
+from graft.types import Example, Match, content_hash
 from graft.wiring.parts import Parts
 from graft.workspace import write_text
 
@@ -31,12 +31,14 @@ FEWEST_LEFT = 20
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """How many examples became questions, how many left with them because they ask the same, and how many stay."""
+    """How many examples became questions, how many left with them because they ask the same, and how many stay; how
+    the answers are graded, and what they are."""
 
     questions: int
     alike: int
     left: int
-    exact: bool
+    match: Match
+    nature: str
     path: Path
     kept: Path
 
@@ -50,8 +52,8 @@ class HeldOut:
             told.append(
                 f"  {self.alike} more ask the same as a held-out one and left the training data with it."
             )
-        if self.exact:
-            told.append("  Their answers are labels: only the label itself is right (match = exact).")
+        if self.match != "words":
+            told.append(f"  {self.nature[0].upper()}{self.nature[1:]}: {GRADING[self.match]}.")
         return "\n".join(
             [*told, f"  The lines that left are kept in {self.kept}.", "Next: graft build, graft compare"]
         )
@@ -85,15 +87,23 @@ def hold_out(parts: Parts, share: float) -> HeldOut:
     if left < FEWEST_LEFT or not drawn:
         raise DataError(f"Of {len(examples)} examples {left} would be left to train on.",
                         f"Hold out less, or collect examples: at least {FEWEST_LEFT} must be left.")  # fmt: skip
-    exact = are_labels([example.output for example in examples])
+    match = fitting([(example.input, example.output) for example in examples])
     gone = {int(example.where.rpartition(":")[2]) for example in examples if example.id in chosen | alike}
     numbered = list(lines(source, "examples", ""))
     write_text(kept, "".join(f"{line.rstrip()}\n" for number, line in numbered if number in gone))
-    records = [_record(example, exact=exact) for example in drawn]
+    records = [_record(example, match) for example in drawn]
     write_text(target, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
     read_questions(target)
     write_text(source, "".join(f"{line.rstrip()}\n" for number, line in numbered if number not in gone))
-    return HeldOut(len(drawn), len(gone) - len(drawn), left, exact, target, kept)
+    return HeldOut(
+        len(drawn),
+        len(gone) - len(drawn),
+        left,
+        match,
+        nature(match, [one.output for one in examples]),
+        target,
+        kept,
+    )
 
 
 def _drawn(examples: Sequence[Example], share: float, seed: str) -> set[str]:
@@ -110,12 +120,12 @@ def _drawn(examples: Sequence[Example], share: float, seed: str) -> set[str]:
     return chosen
 
 
-def _record(example: Example, *, exact: bool) -> dict[str, Any]:
+def _record(example: Example, match: Match) -> dict[str, Any]:
     asked: dict[str, Any] = (
         {"question": example.input}
         if len(example.messages) == 1
         else {"messages": [{"role": turn.role, "content": turn.content} for turn in example.messages]}
     )
     evidence = {"evidence": [{"document": name} for name in example.documents]} if example.documents else {}
-    match = {"match": "exact"} if exact else {}
-    return {"id": example.id, **asked, "answers": [example.output], **evidence, **match}
+    held = {"match": match} if match != "words" else {}
+    return {"id": example.id, **asked, "answers": [example.output], **evidence, **held}

@@ -142,12 +142,12 @@ def _kind(path: Path) -> str:
     if name in {settings.FILE, "makefile"}:
         return ""
     if name.endswith((".jsonl", ".jsonl.gz")):
-        keys = _first_keys(path)
-        if keys & {"answers", "answerable"} and keys & {"question", "messages"}:
+        row = _first_row(path)
+        if row.keys() & {"answers", "answerable"} and row.keys() & {"question", "messages"}:
             return "questions"
-        if is_example(keys):
+        if is_example(row):
             return "examples"
-        return "document" if "text" in keys else ""
+        return "document" if "text" in row else ""
     if path.suffix.lower() in {".csv", ".tsv"} and _is_sheet(path):
         return "sheet"
     return "document" if path.suffix.lower() in _suffixes() else ""
@@ -164,7 +164,7 @@ def _is_sheet(path: Path) -> bool:
     return {"question", "answers"} <= Columns({}).renamed(dict.fromkeys(columns)).keys()
 
 
-def _first_keys(path: Path) -> set[str]:
+def _first_row(path: Path) -> dict[str, Any]:
     import gzip
 
     opener: Any = gzip.open if path.suffix == ".gz" else open
@@ -172,8 +172,8 @@ def _first_keys(path: Path) -> set[str]:
         with opener(path, "rt", encoding="utf-8") as handle:
             first = json.loads(handle.readline())
     except (OSError, ValueError):
-        return set()
-    return set(first) if isinstance(first, dict) else set()
+        return {}
+    return first if isinstance(first, dict) else {}
 
 
 def _suffixes() -> set[str]:

@@ -151,7 +151,7 @@ def accuracy_line(case: Case, names: Sequence[str]) -> tuple[str, bool] | None:
     """Return what accuracy alone would say of the most accurate variant against the cheapest, and whether it is
     misled: a significant gain in right answers without a gain in utility. None when they are the same variant."""
     cheapest = case.cheapest_first(names)[0]
-    right = {name: (case.outcome[name] > 0).astype(np.float64) for name in names}
+    right = {name: np.maximum(case.outcome[name], 0.0) for name in names}
     best = max(names, key=lambda name: float(right[name].mean()))
     if right[best].mean() <= right[cheapest].mean():
         return None

@@ -1,6 +1,6 @@
 """What an answer is worth to the user: right, wrong and not given, as one number a question.
 
-Knows the outcome of an answer (+1 right, 0 not given, -1 wrong) and whether it kept its format contract; not how
+Knows the outcome of an answer (+1 right, 0 not given, -1 wrong; between them, where right is a matter of degree) and whether it kept its format contract; not how
 either was found.
 """
 
@@ -31,12 +31,14 @@ class Values:
 def utilities(outcome: Floats, formats: Floats, values: Values) -> Floats:
     """Return the worth of each answer, cost left out.
 
-    `outcome` is +1 (right), 0 (not given) or -1 (wrong); `formats` is 1 or 0 where the question has a contract and
-    NaN elsewhere; both of one shape. U = V right (1 - f broken) - L wrong - A abstained.
+    `outcome` is +1 (right), 0 (not given) or -1 (wrong), or a degree of it in between; `formats` is 1 or 0 where the question
+    has a contract and NaN elsewhere; both of one shape. U = V right (1 - f broken) - L wrong - A abstained.
     """
     broken = np.where(np.isnan(formats), 0.0, 1.0 - formats)
-    right = values.right * (1 - values.format * broken)
-    worth: Floats = np.where(outcome > 0, right, np.where(outcome < 0, -values.wrong, -values.abstain))
+    right = values.right * (1 - values.format * broken) * outcome
+    worth: Floats = np.where(
+        outcome > 0, right, np.where(outcome < 0, values.wrong * outcome, -values.abstain)
+    )
     return worth
 
 
@@ -53,8 +55,8 @@ class Shares:
     def of(outcome: Floats, formats: Floats) -> Shares:
         """Return the shares of one variant's rows (at least one)."""
         return Shares(
-            right=float(np.mean(outcome > 0)),
-            wrong=float(np.mean(outcome < 0)),
+            right=float(np.mean(np.maximum(outcome, 0.0))),
+            wrong=float(np.mean(np.maximum(-outcome, 0.0))),
             abstained=float(np.mean(outcome == 0)),
-            broken=float(np.mean((outcome > 0) & (formats < 1))),
+            broken=float(np.mean(np.maximum(outcome, 0.0) * (formats < 1))),
         )

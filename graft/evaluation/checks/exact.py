@@ -1,4 +1,4 @@
-"""Answers that are right only as they stand: records (JSON objects and lists) and labels.
+"""Answers that are right only as they stand: records (JSON objects and lists), labels, and statements of SQL.
 
 Shared words are how prose is graded (correctness.py). A record that names the wrong field shares nearly all of its
 words with the right one, and so do two labels of one set. Works on plain strings; knows nothing of rows.
@@ -14,7 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 from graft.evaluation.checks.correctness import exact_match
+from graft.evaluation.checks.queries import same_query
 from graft.evaluation.checks.text import content, normalise, strip_citations, tokens
+from graft.types import Match
 
 LABEL_WORDS = 5
 """The most words that a label of a fixed set has."""
@@ -24,10 +26,12 @@ FEWEST_LABELLED = 30
 Leaf = tuple[str, Any]
 
 
-def exactly_right(text: str, golds: Sequence[str], *, label: bool) -> bool | None:
-    """Whether the answer is one of the references: the same label, or a record with the same leaves. None when it is to be
-    graded as prose: no reference is a record, and `label` does not say that each is a label."""
-    if label:
+def exactly_right(text: str, golds: Sequence[str], *, match: Match) -> bool | None:
+    """Whether the answer is one of the references: the same label, the same statement, or a record with the same leaves. None
+    when it is to be graded as prose: no reference is a record, and `match` does not say what else they are."""
+    if match == "sql":
+        return same_query(text, golds)
+    if match == "exact":
         said = {strip_citations(text), content(text)}
         return any(exact_match(one, golds) for one in said) or _same_record(text, golds)
     if _same_record(text, golds):

@@ -13,13 +13,18 @@ from graft.evaluation.checks.correctness import correctness as score_correctness
 from graft.evaluation.checks.exact import leaves, record_f1
 from graft.evaluation.checks.formats import keeps_format, keeps_format_repaired
 from graft.evaluation.checks.longform import ContentScores, content_scores
+from graft.evaluation.checks.rewriting import sari
 from graft.evaluation.checks.text import content
 from graft.evaluation.metrics.cards import Case, MetricCard, once
 from graft.types import Value
 
+REWRITING = "sari"
+"""The metric of rewritings, for which these have no value."""
+RIGHT_OR_WRONG = ("truthfulness", "correctness", "correct", "wrong", "em")
 NOT_ANSWERABLE = Value(None, "the question is not answerable")
 ANSWERABLE = Value(None, "the question is answerable")
 NO_GOLD = Value(None, "the question has no reference answer")
+REWRITTEN = Value(None, f"a rewriting is not right or wrong: read {REWRITING}")
 FAILED = Value(None, "the row failed")
 
 
@@ -30,10 +35,15 @@ def _gradable(case: Case) -> Value | None:
     return None if case.question.answers else NO_GOLD
 
 
+def _judgeable(case: Case) -> Value | None:
+    """Return the null that keeps an answer from being right or wrong, or None."""
+    return REWRITTEN if case.question.match == "rewrite" else _gradable(case)
+
+
 def _settled(case: Case) -> Value | None:
     """Return the value that no texts are compared for: a null, 0 for an abstention and a failure, the verdict on a record or
     a label; None where they are."""
-    null = _gradable(case)
+    null = _judgeable(case)
     if null is not None:
         return null
     if case.failed or case.abstained:
@@ -90,8 +100,21 @@ content_precision = _content(lambda scores: scores.precision)
 content_recall = _content(lambda scores: scores.recall)
 
 
+def rewriting(case: Case) -> Value:
+    """Return SARI against the references; a refusal and a failure are 0."""
+    if case.question.match != "rewrite":
+        return Value(None, 'the question asks for no rewriting ("match": "rewrite")')
+    if not case.question.answers:
+        return NO_GOLD
+    if case.failed or case.abstained:
+        return Value(0.0)
+    return Value(sari(case.question.text, case.said, case.question.answers))
+
+
 def truthfulness(case: Case) -> Value:
     """Return +1 right, 0 declined, −1 wrong; on an unanswerable question +1 declined, −1 answered."""
+    if case.question.match == "rewrite":
+        return REWRITTEN
     if case.failed:
         return Value(-1.0)
     if not case.question.answerable:
@@ -104,6 +127,8 @@ def truthfulness(case: Case) -> Value:
 
 def wrong(case: Case) -> Value:
     """Return 1 when a wrong answer was given; declining is 0, a failure gives no answer and is null."""
+    if case.question.match == "rewrite":
+        return REWRITTEN
     if case.failed:
         return FAILED
     if case.abstained:
@@ -163,9 +188,9 @@ CARDS = (
     ),
     MetricCard(
         "correctness",
-        "best over references: number match, or yes/no match, or ½ word recall + ½ number recall; a record or a label: 1 when it is the same; declined = 0", "higher", "0–1", "B",
+        "best over references: number match, or yes/no match, or ½ word recall + ½ number recall; a record, a label or a statement of SQL: 1 when it is the same; declined = 0", "higher", "0–1", "B",
         "How right the answer is, without a judge. Measured numbers agree within 1 %, plain whole numbers exactly. A reference "
-        "that is JSON takes the same fields and values in any order; a question with \"match\": \"exact\" its label and nothing else. Agrees "
+        "that is JSON takes the same fields and values in any order; a question with \"match\": \"exact\" its label and nothing else, one with \"sql\" the same statement. Agrees "
         "with human grades at κ .73 (2,400 answers) and ranks systems at ρ .97. Answerable questions only.",
         correctness,
         ("A right answer in other words than the reference's scores low.",
@@ -209,6 +234,14 @@ CARDS = (
         "content_recall", "weight of the reference's content words that the answer has / weight of the reference's", "higher", "0–1", "B",
         "For long answers, completeness: how much of the reference is said (ρ .60 with people, where two people agree at .68).",
         content_recall, ("An answer that recites its whole context is complete.",), ("answers",),
+    ),
+    MetricCard(
+        REWRITING, "mean over n = 1 … 4 of F1 of what was kept, F1 of what was put in, precision of what was taken out", "higher", "0–1", "B",
+        "For rewritings (questions with \"match\": \"rewrite\"): how well the answer keeps, adds and drops what people kept, added and "
+        "dropped (SARI, Xu et al. 2016, by the authors' program). The untouched text reaches .22 and a person's rewriting .44 on 400 "
+        "sentences with ten rewritings each (ASSET): read levels beside these.",
+        rewriting, ("It counts words: a rewriting that turns the meaning round with one of them loses little.",
+                    "With one reference, another good rewriting scores low."), ("answers",),
     ),
     MetricCard(
         "abstain_recall", "declined / unanswerable questions", "higher", "share", "B",

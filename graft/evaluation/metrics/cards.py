@@ -56,9 +56,9 @@ class Case:
 
     @property
     def exact(self) -> bool | None:
-        """Whether the answer is a reference as it stands, where only that counts (labels, records); None for prose."""
-        answer, label = self.row.answer, self.question.match == "exact"
-        return exactly_right("" if answer is None else answer.text, self.question.answers, label=label)
+        """Whether the answer is a reference as it stands, where only that counts (labels, records, SQL); None for prose."""
+        said = "" if self.row.answer is None else self.row.answer.text
+        return exactly_right(said, self.question.answers, match=self.question.match)
 
     @property
     def abstained(self) -> bool:

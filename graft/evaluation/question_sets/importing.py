@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import DataError
-from graft.evaluation.checks.exact import are_labels
 from graft.evaluation.question_sets.columns import Columns, declines, decoded, delimiter_of
+from graft.evaluation.question_sets.matching import GRADING, fitting, nature
 from graft.evaluation.question_sets.record import parse
-from graft.jsonl import MOST_PROBLEMS, unusable
+from graft.jsonl import MOST_PROBLEMS, refuse_tools, unusable
 from graft.types import content_hash
 
 SEPARATOR = "|"
@@ -43,7 +43,7 @@ def import_records(path: Path, columns: Mapping[str, str] | None = None) -> Ques
 
     A question without an id gets one from its text, so that importing again gives the same. One is answerable when it has
     answers, unless the file says otherwise (`answerable`, `is_impossible`) or the answer itself declines ("n/a"). Labels of
-    one fixed set are to match exactly. Raises DataError with the place of each row that cannot be used (at most 20).
+    one fixed set, SQL and rewritings are marked as such (`match`). Raises DataError with the place of each row that cannot be used (at most 20).
     """
     records: list[Record] = []
     problems: list[str] = []
@@ -75,12 +75,20 @@ def import_records(path: Path, columns: Mapping[str, str] | None = None) -> Ques
 
 
 def _understood(records: list[Record]) -> Iterator[str]:
-    """Mark labels, and answers that say that there is none, in the records; yield what was understood."""
-    golds = [record["answers"][0] for record in records if record["answers"]]
-    if are_labels(golds):
+    """Mark labels, SQL and rewritings, and answers that say that there is none, in the records; yield what was understood."""
+    pairs = [
+        (
+            record["question"] if "question" in record else record["messages"][-1]["content"],
+            record["answers"][0],
+        )
+        for record in records
+        if record["answers"]
+    ]
+    match = fitting(pairs)
+    if match != "words":
         for record in records:
-            record.setdefault("match", "exact")
-        yield f"the answers are {len(set(golds))} labels: only the label itself is right (match = exact)"
+            record.setdefault("match", match)
+        yield f"{nature(match, [gold for _, gold in pairs])}: {GRADING[match]}"
         return
     none = [record for record in records if len(record["answers"]) == 1 and declines(record["answers"][0])]
     if none:
@@ -172,13 +180,12 @@ def _record(raw: Any) -> Record:
     """Return a raw row as a record; ValueError says what it lacks."""
     if not isinstance(raw, Mapping):
         raise ValueError("not an object")  # noqa: TRY004  (a DataError for the user in the end)
-    question = raw.get("question")
-    if not isinstance(question, str) or not question.strip():
-        raise ValueError('it has no "question"')
-    answers = _answers(raw.get("answers"))
+    refuse_tools(raw)
+    asked, said = _conversation(raw)
+    answers = _answers(raw.get("answers", said))
     record: Record = {
-        "id": str(raw.get("id") or content_hash(question.strip())),
-        "question": question.strip(),
+        "id": str(raw.get("id") or content_hash(*(turn["content"].strip() for turn in asked))),
+        **({"question": asked[0]["content"].strip()} if len(asked) == 1 else {"messages": asked}),
         "answers": answers,
         "answerable": _answerable(raw, answers),
     }
@@ -196,6 +203,24 @@ def _record(raw: Any) -> Record:
         "match": raw.get("match"),
     }
     return {**record, **{key: value for key, value in kept.items() if value}}
+
+
+def _conversation(raw: Mapping[str, Any]) -> tuple[list[dict[str, str]], str | None]:
+    """Return the turns up to the question, and the answer where it stands behind them as the assistant's last turn."""
+    question = raw.get("question")
+    if isinstance(question, str) and question.strip():
+        return [{"role": "user", "content": question}], None
+    turns = raw.get("messages")
+    if not isinstance(turns, list) or not turns:
+        raise ValueError('it has no "question"')
+    if not all(isinstance(turn, dict) and isinstance(turn.get("content"), str) for turn in turns):
+        raise ValueError('each message needs a "role" and a "content" string')
+    asked = [{"role": str(turn.get("role")), "content": turn["content"]} for turn in turns]
+    return (
+        (asked[:-1], asked[-1]["content"])
+        if asked[-1]["role"] == "assistant" and asked[1:]
+        else (asked, None)
+    )
 
 
 def _answers(said: Any) -> list[str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from graft.errors import DataError, nearest
-from graft.evaluation.checks.exact import are_labels
 from graft.evaluation.checks.text import normalise
+from graft.evaluation.question_sets.matching import fitting, nature
 from graft.evaluation.question_sets.record import parse
 from graft.jsonl import MOST_PROBLEMS, lines, unusable
 from graft.records import to_dict
@@ -159,10 +159,12 @@ def _check_counts(questions: Sequence[Question]) -> Iterator[Finding]:
             "what one generator's habits do to all of them is in no interval"
         )
         yield Finding("synthetic", "warning", "", message)
-    golds = [question.answers[0] for question in questions if question.answers and question.match == "words"]
-    if are_labels(golds):
-        message = f'the answers are {len(set(golds))} labels, graded by shared words: give each question "match": "exact"'
-        yield Finding("labels", "warning", "", message)
+    pairs = [(one.text, one.answers[0]) for one in questions if one.answers and one.match == "words"]
+    match = fitting(pairs)
+    if match != "words":
+        are = nature(match, [gold for _, gold in pairs])
+        message = f'{are}, graded by shared words: give each question "match": "{match}"'
+        yield Finding("match", "warning", "", message)
     yield from _check_duplicates(questions)
 
 

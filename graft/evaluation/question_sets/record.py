@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from graft.errors import nearest
-from graft.types import Evidence, Message, Question
+from graft.jsonl import refuse_tools
+from graft.types import Evidence, Match, Message, Question
 
 KEYS = (
     "id",
@@ -40,12 +41,14 @@ def parse(line: str, where: str) -> Question:
     for key in record:
         if key not in KEYS and (guess := nearest(key, KEYS)) and guess not in record:
             raise ValueError(f'unknown key "{key}"; did you mean "{guess}"?')
+    refuse_tools(record)
     name = record.get("id")
     if not isinstance(name, str | int) or isinstance(name, bool) or name == "":
         raise ValueError('"id" is missing; runs are resumed by it, so each question needs its own')
     match = record.get("match", "words")
-    if match not in ("words", "exact"):
-        raise ValueError(f'"match" is {match!r}; use "words" or "exact"')
+    if match not in get_args(Match):
+        known = ", ".join(f'"{name}"' for name in get_args(Match))
+        raise ValueError(f'"match" is {match!r}; use one of {known}')
     answers = _strings(record, "answers", records=True)
     answerable = record.get("answerable", True)
     if not isinstance(answerable, bool):

@@ -17,6 +17,7 @@ from graft.decision.recommending.explain import headroom_line, knowledge_line, s
 from graft.decision.recommending.recommend import Limits, recommend
 from graft.decision.trust import Trust
 from graft.evaluation.judging.metrics import JUDGED
+from graft.evaluation.metrics.answers import REWRITING
 from graft.evaluation.run import Latencies
 from graft.records import to_dict
 from graft.reporting import report as reporting
@@ -161,7 +162,7 @@ def _recommended(
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month,
         failures={name: causes(measured.questions, scores, indexed) for name, scores in measured.scores.items()},
-        outcome=JUDGED if config.evaluation.primary == JUDGED else "truthfulness",
+        outcome=config.evaluation.primary if config.evaluation.primary in (JUDGED, REWRITING) else "truthfulness",
     )  # fmt: skip
     told = [
         *headroom_line(comparison),
