@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from graft.errors import DataError
 
@@ -44,18 +43,3 @@ def unusable(path: Path, problems: Sequence[str], hint: str, what: str = "line")
     many = "s" * (len(problems) > 1)
     listed = "\n  ".join(problems)
     return DataError(f"{path}: {len(problems)} {what}{many} cannot be used{more}:\n  {listed}\n", hint)
-
-
-def refuse_tools(row: Mapping[str, Any]) -> None:
-    """Raise ValueError for a row with functions to call, or calls of them: left out, the model would be trained or measured on
-    something else than the row says."""
-    turns = row.get("messages")
-    called = any(
-        isinstance(turn, dict) and (turn.get("tool_calls") or turn.get("role") in ("tool", "function"))
-        for turn in (turns if isinstance(turns, list) else ())
-    )
-    named = next((key for key in ("tools", "functions") if row.get(key)), "tool_calls" if called else "")
-    if named:
-        raise ValueError(
-            f'"{named}" are no part of a prompt: describe the functions in a system message, and write the call as JSON'
-        )

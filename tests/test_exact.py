@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from graft.errors import DataError
 from graft.evaluation.checks.exact import are_labels, exactly_right, leaves, record_f1
+from graft.evaluation.checks.text import normalise
 from graft.evaluation.metrics.catalogue import score
 from graft.evaluation.question_sets.questions import check_questions, fingerprint, read_questions
 from graft.types import Answer, Message, Question, Row
@@ -89,10 +91,36 @@ def test_a_record_is_itself_in_any_order(record):
 
 @QUICK
 @given(RECORDS, RECORDS)
-def test_another_record_is_right_only_with_the_same_leaves(one, other):
+def test_another_record_is_right_only_with_the_same_fields_and_values(one, other):
     same = sorted(map(repr, leaves(json.dumps(one)))) == sorted(map(repr, leaves(json.dumps(other))))
-    assert exactly_right(json.dumps(one), [json.dumps(other)], match="words") is same
     assert (record_f1(json.dumps(one), [json.dumps(other)]) == 1.0) is same
+    assert exactly_right(json.dumps(one), [json.dumps(other)], match="words") is alike(one, other)
+
+
+def alike(one, other):
+    """Whether two values are the same, list items in any order: by trying all orders."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        orders = itertools.permutations(other)
+        return len(one) == len(other) and any(all(map(alike, one, order)) for order in orders)
+    if isinstance(one, str) and isinstance(other, str):
+        return (normalise(one) or one.strip()) == (normalise(other) or other.strip())
+    return type(one) is type(other) and one == other
+
+
+def test_calls_that_swap_their_arguments_are_wrong():
+    calls = [
+        {"name": "play", "arguments": {"artist": artist, "minutes": minutes}}
+        for artist, minutes in (("A b", 20), ("C d", 15))
+    ]
+    swapped = [
+        {"name": "play", "arguments": {"artist": artist, "minutes": minutes}}
+        for artist, minutes in (("A b", 15), ("C d", 20))
+    ]
+    assert exactly_right(json.dumps(calls[::-1]), [json.dumps(calls)], match="words")
+    assert not exactly_right(json.dumps(swapped), [json.dumps(calls)], match="words")
+    assert record_f1(json.dumps(swapped), [json.dumps(calls)]) == 1.0  # slots alone cannot tell
 
 
 def test_true_is_not_one_and_a_text_is_no_record():

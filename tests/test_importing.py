@@ -232,9 +232,6 @@ def test_a_conversation_that_ends_with_its_answer_is_a_question(tmp_path: Path, 
     first, second = import_records(path).records
     assert (first["messages"], first["answers"]) == ([system, user], ["At 7."])
     assert (second["question"], second["answers"]) == ("When?", ["At 7."])
-    calling = {"messages": [user, said], "tools": [{"name": "clock"}]}
-    with pytest.raises(DataError, match='"tools" are no part of a prompt'):
-        import_records(write_jsonl(tmp_path / "tools.jsonl", [calling]))
 
 
 def test_the_command_takes_columns(tmp_path: Path) -> None:

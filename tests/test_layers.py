@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # Lower number = lower layer. A module may import its own layer or below.
 LAYERS = {
-    "corpus": 0, "types": 0, "records": 0, "errors": 0, "jsonl": 0, "filters": 0, "sentences": 0, "tables": 0, "ranked": 0, "protocols": 1, "plugins": 1, "workspace": 1, "stages": 1,
+    "corpus": 0, "calls": 0, "types": 0, "records": 0, "errors": 0, "jsonl": 0, "filters": 0, "sentences": 0, "tables": 0, "ranked": 0, "protocols": 1, "plugins": 1, "workspace": 1, "stages": 1,
     "retrieval": 2, "tuning": 2, "generation": 3, "evaluation": 3, "decision": 4, "reporting": 5,
     "settings": 5, "settings_deciding": 5, "settings_serving": 5, "config": 5, "wiring": 6, "verbs": 7, "project": 8, "cli": 9,
     "backends": 1, "server": 5, "testing": 5,

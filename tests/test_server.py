@@ -89,6 +89,7 @@ def post(url, body, key=KEY, **headers):
     )
 
 
+CLOCK = [{"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}]
 DETAILS = {
     **{name: value for name, value in to_dict(ANSWER).items() if name not in ("text", "usage", "ranking")}, "cached": False, "ignored": [],
 }  # fmt: skip
@@ -133,6 +134,44 @@ def test_the_openai_client_streams_the_same():
     assert len({chunk.id for chunk in chunks}) == 1
     assert (counted[-1].choices, counted[-1].usage.total_tokens) == ([], 36)
     assert all(chunk.usage is None for chunk in chunks)
+
+
+def test_the_openai_client_gets_calls_of_its_functions():
+    said = '[{"name": "clock", "arguments": {"zone": "Rome"}}, {"name": "clock", "arguments": {}}]'
+    scripted = Scripted("tuned", said[:20], said[20:], Answer(said, "tuned"), said, Answer(said, "tuned"))
+    other = Scripted("base", "It is ", "noon.", Answer("It is noon.", "base"))
+    with serving(scripted, other) as url, client(url) as talk:
+        whole = talk.chat.completions.create(model="tuned", messages=ASK, tools=CLOCK).choices[0]
+        chunks = list(talk.chat.completions.create(model="tuned", messages=ASK, tools=CLOCK, stream=True))
+        words = list(talk.chat.completions.create(model="base", messages=ASK, tools=CLOCK, stream=True))
+        plain = talk.chat.completions.create(
+            model="tuned", messages=ASK, tools=CLOCK, tool_choice="none"
+        ).choices[0]
+        # What the function returned is the next question.
+        back = [
+            *ASK,
+            whole.message,
+            {"role": "tool", "tool_call_id": whole.message.tool_calls[0].id, "content": "12:00"},
+        ]
+        talk.chat.completions.create(model="base", messages=back, tools=CLOCK)
+    wanted = [("clock", '{"zone": "Rome"}'), ("clock", "{}")]
+    assert (whole.finish_reason, whole.message.content) == ("tool_calls", None)
+    assert [(call.function.name, call.function.arguments) for call in whole.message.tool_calls] == wanted
+    assert len({call.id for call in whole.message.tool_calls}) == 2
+    last = chunks[-1].choices[0]
+    assert (last.finish_reason, len(chunks)) == ("tool_calls", 2)
+    assert [(call.index, call.function.name, call.function.arguments) for call in last.delta.tool_calls] == [
+        (index, *call) for index, call in enumerate(wanted)
+    ]
+    assert ([chunk.choices[0].delta.content for chunk in words], words[-1].choices[0].finish_reason) == (
+        ["", "It is noon.", None], "stop",
+    )  # fmt: skip
+    assert (plain.finish_reason, plain.message.content, plain.message.tool_calls) == ("stop", said, None)
+    told = [[message.role for message in asked] for asked in (*scripted.asked, *other.asked)]
+    assert told == [
+        ["system", "user"], ["system", "user"], ["user"], ["system", "user"], ["system", "user", "assistant", "user"],
+    ]  # fmt: skip
+    assert other.asked[-1][2:] == (Message("assistant", said), Message("user", "12:00"))
 
 
 def test_a_real_variant_is_served():
@@ -268,7 +307,7 @@ def test_more_than_it_can_do_is_refused():
         ({"messages": ASK}, "model", "Field required"),
         ({"model": "graft", "messages": []}, "messages", "at least 1"),
         ({"model": "graft", "messages": "hello"}, "messages", "valid array"),
-        ({"model": "graft", "messages": [{"role": "tool", "content": "x"}]}, "messages.0.role", "'user'"),
+        ({"model": "graft", "messages": [{"role": "critic", "content": "x"}]}, "messages.0.role", "'user'"),
         ({"model": "graft", "messages": [{"role": "assistant", "content": "x"}]}, "messages", "last message"),
         ({"model": "graft", "messages": [{"role": "user", "content": " "}]}, "messages", "last message"),
         (
@@ -277,7 +316,12 @@ def test_more_than_it_can_do_is_refused():
             "send text",
         ),
         ({"model": "graft", "messages": ASK, "n": 2}, "n", "must be 1"),
-        ({"model": "graft", "messages": ASK, "tools": [{}]}, "tools", "not supported"),
+        ({"model": "graft", "messages": ASK, "tools": [{}]}, "tools", 'each of "tools" needs a "name"'),
+        (
+            {"model": "graft", "messages": ASK, "tools": CLOCK, "tool_choice": "required"},
+            "tool_choice",
+            "cannot be forced",
+        ),
         (
             {"model": "graft", "messages": ASK, "response_format": {"type": "json_object"}},
             "response_format",

@@ -477,18 +477,3 @@ def test_distractors_are_trimmed_worst_first_and_the_golden_never():
     made = ground([row], found, golden_fraction=1.0, fits=lambda prompt, answer: False)
     assert "[1] leave.md" in made[0].prompt[-1].content
     assert made[0].answer.startswith("Answer: You have 25 days of annual leave. [1]")
-
-
-@pytest.mark.parametrize(
-    ("row", "named"),
-    [
-        ({"input": "a", "output": "b", "tools": [{"name": "clock"}]}, "tools"),
-        ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [{"id": "1"}]}]}, "tool_calls"),
-    ],
-)  # fmt: skip
-def test_functions_to_call_are_refused_and_not_left_out(tmp_path, write_jsonl, row, named):
-    path = write_jsonl(tmp_path / "calls.jsonl", [row])
-    with pytest.raises(DataError, match=rf'calls\.jsonl:1: "{named}" are no part of a prompt'):
-        read_examples(path)
-    empty = write_jsonl(tmp_path / "none.jsonl", [{"input": "a", "output": "b", "tools": []}])
-    assert [example.output for example in read_examples(empty)] == ["b"]

@@ -183,7 +183,8 @@ class _Desk:
         if asked.stream:
             return _EventStream(self._events(asking, first, pieces), asking.job)
         assert isinstance(first, Answer)
-        return JSONResponse(asking.reply.completion(first, self._details(asking, first)))
+        details = self._details(asking, first)
+        return JSONResponse(asking.reply.completion(first, details, asked.functions))
 
     def _start(self, variant: Answers, asked: Asked) -> Job:
         try:
@@ -246,16 +247,20 @@ class _Desk:
         self, asking: _Asking, piece: str | Answer, pieces: AsyncIterator[str | Answer]
     ) -> AsyncIterator[str]:
         """Yield the reply as server-sent events."""
-        reply = asking.reply
+        reply, functions = asking.reply, asking.asked.functions
         yield schema.event(reply.opening())
         try:
             while not isinstance(piece, Answer):
-                yield schema.event(reply.piece(piece))
+                if not functions:  # where calls are possible, only the end shows whether it was one
+                    yield schema.event(reply.piece(piece))
                 piece = await anext(pieces)
         except ApiError as error:  # too late for a status: clients raise on an event with an error
             yield schema.event(error.body)
             return
-        yield schema.event(reply.closing(piece, self._details(asking, piece)))
+        called = schema.tool_calls(piece, functions)
+        if functions and not called:
+            yield schema.event(reply.piece(piece.text))
+        yield schema.event(reply.closing(piece, self._details(asking, piece), called))
         if asking.asked.include_usage:
             yield schema.event(reply.counted(piece))
         yield schema.event("[DONE]")

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from graft import calls
 from graft.errors import BudgetExceeded, ConfigError, DataError, EndpointError, GraftError
 from graft.protocols import Filter
 from graft.records import to_dict
 from graft.types import Answer, Message, Usage
 
 # A request that depends on one of these would get something else than it asked for, so it is refused.
-_UNSUPPORTED = ("tools", "functions", "response_format", "logprobs", "audio", "modalities", "prediction")
+_UNSUPPORTED = ("response_format", "logprobs", "audio", "modalities", "prediction")
 _HARMLESS: tuple[Any, ...] = (None, [], False, {"type": "text"}, ["text"])
 
 
@@ -87,10 +88,13 @@ class Asked:
     include_usage: bool
     ignored: tuple[str, ...]
     where: Filter | None = None
+    functions: frozenset[str] = frozenset()
+    """What may be called: a reply that is nothing but calls of these is sent as calls."""
 
 
 def parse_chat(body: bytes) -> Asked:
     """Check a request's body. Raises ApiError (400) that names the field."""
+    body, functions = _spelled_out(body)
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
@@ -115,7 +119,29 @@ def parse_chat(body: bytes) -> Asked:
         narrower = Filter.of(request.where) if request.where else None
     except ConfigError as error:
         raise ApiError(400, f"where: {error.message}", param="where") from None
-    return Asked(request.model, messages, bool(request.stream), usage, tuple(sorted(extra)), narrower)
+    return Asked(
+        request.model, messages, bool(request.stream), usage, tuple(sorted(extra)), narrower, functions
+    )
+
+
+def _spelled_out(body: bytes) -> tuple[bytes, frozenset[str]]:
+    """Return the body with its functions and calls as text (`graft.calls`), and the names of what may be called."""
+    try:
+        row = json.loads(body)
+    except (ValueError, RecursionError):
+        return body, frozenset()  # the schema says what is wrong with it
+    if not isinstance(row, dict):
+        return body, frozenset()
+    if row.get("tool_choice") not in (None, "auto", "none"):
+        raise ApiError(400, 'tool_choice must be "auto" or "none": a call cannot be forced.', param="tool_choice",
+                       code="unsupported_parameter")  # fmt: skip
+    if row.get("tool_choice") == "none":
+        row = {key: value for key, value in row.items() if key not in ("tools", "functions")}
+    try:
+        told, functions = calls.spelled_out(row), calls.offered(row)
+    except ValueError as error:
+        raise ApiError(400, f"{error}.", param="tools" if row.get("tools") else "messages") from None
+    return (body if told == row else json.dumps(told).encode()), functions
 
 
 def _message(turn: Turn, at: int) -> Message:
@@ -148,10 +174,19 @@ class Reply:
         """Start a reply to a request for `model`."""
         return Reply(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), model)
 
-    def completion(self, answer: Answer, details: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the whole answer as one object."""
-        message = {"role": "assistant", "content": answer.text, "citations": to_dict(answer.citations)}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(answer)}
+    def completion(
+        self, answer: Answer, details: Mapping[str, Any], functions: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """Return the whole answer as one object; one that calls `functions` as calls."""
+        called = tool_calls(answer, functions)
+        message = {
+            "role": "assistant",
+            "content": None if called else answer.text,
+            "citations": to_dict(answer.citations),
+            **({"tool_calls": called} if called else {}),
+        }
+        finish = "tool_calls" if called else _finish(answer)
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         return {
             **self._frame("chat.completion"),
             "choices": [choice],
@@ -167,10 +202,14 @@ class Reply:
         """Return a chunk of text."""
         return self._chunk({"content": text})
 
-    def closing(self, answer: Answer, details: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the last chunk: why it ended, the citations and the details."""
-        chunk = self._chunk({"citations": to_dict(answer.citations)}, _finish(answer))
-        return {**chunk, "graft": details}
+    def closing(
+        self, answer: Answer, details: Mapping[str, Any], called: Sequence[Mapping[str, Any]] = ()
+    ) -> dict[str, Any]:
+        """Return the last chunk: why it ended, the citations, the calls and the details."""
+        delta: dict[str, Any] = {"citations": to_dict(answer.citations)}
+        if called:
+            delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(called)]
+        return {**self._chunk(delta, "tool_calls" if called else _finish(answer)), "graft": details}
 
     def counted(self, answer: Answer) -> dict[str, Any]:
         """Return the chunk that `stream_options.include_usage` asks for: no choices, only usage."""
@@ -182,6 +221,22 @@ class Reply:
 
     def _frame(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+def tool_calls(answer: Answer, functions: Collection[str]) -> list[dict[str, Any]]:
+    """Return the calls that an answer consists of, in OpenAI's form; none when it is an answer in words."""
+    found = calls.read(answer.text, functions) if functions else None
+    return [
+        {
+            "id": f"call_{secrets.token_hex(12)}",
+            "type": "function",
+            "function": {
+                "name": call["name"],
+                "arguments": json.dumps(call["arguments"], ensure_ascii=False),
+            },
+        }
+        for call in found or ()
+    ]
 
 
 def usage(used: Usage) -> dict[str, Any]:

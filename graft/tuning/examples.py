@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
+from graft.calls import spelled_out
 from graft.errors import DataError, nearest
-from graft.jsonl import MOST_PROBLEMS, lines, refuse_tools, unusable
+from graft.jsonl import MOST_PROBLEMS, lines, unusable
 from graft.tuning.checks import Checked, Finding, check_examples
 from graft.tuning.formats import renamed
 from graft.types import Example, Message, Role, content_hash
@@ -88,8 +89,7 @@ def _record(line: str) -> dict[str, Any]:
         raise ValueError(f"not valid JSON ({error.msg} at column {error.colno})") from error
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  (read_examples turns it into a DataError)
-    record = renamed(record)
-    refuse_tools(record)
+    record = spelled_out(renamed(record))
     for key in record:
         # Other keys are the user's own notes; one that is almost ours is a typo that would lose data.
         if key not in KEYS and (guess := nearest(key, KEYS)):

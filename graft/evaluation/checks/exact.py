@@ -27,7 +27,7 @@ Leaf = tuple[str, Any]
 
 
 def exactly_right(text: str, golds: Sequence[str], *, match: Match) -> bool | None:
-    """Whether the answer is one of the references: the same label, the same statement, or a record with the same leaves. None
+    """Whether the answer is one of the references: the same label, the same statement, or a record with the same fields and values. None
     when it is to be graded as prose: no reference is a record, and `match` does not say what else they are."""
     if match == "sql":
         return same_query(text, golds)
@@ -50,14 +50,8 @@ def record_f1(text: str, golds: Sequence[str]) -> float | None:
 def leaves(text: str) -> tuple[Leaf, ...] | None:
     """Return (path, value) of every leaf of the JSON object or list that the text is, fenced as code or not; None when it
     is something else. The order of keys and of list items, and case and punctuation of texts, make no difference."""
-    bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
-    if not bare.startswith(("{", "[")):
-        return None
-    try:
-        value = json.loads(bare)
-        return tuple(_leaves(value, "")) if isinstance(value, dict | list) else None
-    except (ValueError, RecursionError):
-        return None
+    value = _loaded(text)
+    return None if value is None else tuple(_leaves(value, ""))
 
 
 def are_labels(golds: Sequence[str]) -> bool:
@@ -72,10 +66,39 @@ def are_labels(golds: Sequence[str]) -> bool:
 
 
 def _same_record(text: str, golds: Sequence[str]) -> bool:
-    said = leaves(text)
-    return said is not None and any(
-        found is not None and Counter(found) == Counter(said) for found in map(leaves, golds)
-    )
+    # Not by leaves: two calls that swap an argument have the same ones.
+    said = _record(text)
+    return said is not None and any(said == _record(gold) for gold in golds)
+
+
+@lru_cache(1 << 14)
+def _record(text: str) -> Any:
+    """Return the record that a text is so that equal ones compare equal; None when it is none."""
+    value = _loaded(text)
+    return None if value is None else _ordered(value)
+
+
+def _loaded(text: str) -> dict[str, Any] | list[Any] | None:
+    bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
+    if not bare.startswith(("{", "[")):
+        return None
+    try:
+        value = json.loads(bare)
+        repr(value)  # what is nested too deep to be walked is no record either
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def _ordered(value: Any) -> tuple[str, Any]:
+    """Return a value with its kind, keys and list items sorted, texts normalised as in `leaves`."""
+    if isinstance(value, dict):
+        return "{}", sorted(((key, _ordered(item)) for key, item in value.items()), key=repr)
+    if isinstance(value, list):
+        return "[]", sorted(map(_ordered, value), key=repr)
+    if isinstance(value, str):
+        return "text", normalise(value) or value.strip()
+    return type(value).__name__ if isinstance(value, bool) else "plain", value
 
 
 def _leaves(value: Any, path: str) -> list[Leaf]:

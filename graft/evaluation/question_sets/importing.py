@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graft.calls import spelled_out
 from graft.errors import DataError
 from graft.evaluation.question_sets.columns import Columns, declines, decoded, delimiter_of
 from graft.evaluation.question_sets.matching import GRADING, fitting, nature
 from graft.evaluation.question_sets.record import parse
-from graft.jsonl import MOST_PROBLEMS, refuse_tools, unusable
+from graft.jsonl import MOST_PROBLEMS, unusable
 from graft.types import content_hash
 
 SEPARATOR = "|"
@@ -180,7 +181,7 @@ def _record(raw: Any) -> Record:
     """Return a raw row as a record; ValueError says what it lacks."""
     if not isinstance(raw, Mapping):
         raise ValueError("not an object")  # noqa: TRY004  (a DataError for the user in the end)
-    refuse_tools(raw)
+    raw = spelled_out(raw)
     asked, said = _conversation(raw)
     answers = _answers(raw.get("answers", said))
     record: Record = {

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from graft.calls import spelled_out
 from graft.errors import nearest
-from graft.jsonl import refuse_tools
 from graft.types import Evidence, Match, Message, Question
 
 KEYS = (
@@ -38,10 +38,10 @@ def parse(line: str, where: str) -> Question:
         raise ValueError(f"not valid JSON ({error.msg} at column {error.colno})") from error
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  (a DataError for the user in the end)
+    record = spelled_out(record)
     for key in record:
         if key not in KEYS and (guess := nearest(key, KEYS)) and guess not in record:
             raise ValueError(f'unknown key "{key}"; did you mean "{guess}"?')
-    refuse_tools(record)
     name = record.get("id")
     if not isinstance(name, str | int) or isinstance(name, bool) or name == "":
         raise ValueError('"id" is missing; runs are resumed by it, so each question needs its own')
