@@ -16,6 +16,7 @@ from recipes.nano.relations import Relation
 
 Titled = tuple[str, str]  # (title, text)
 SPAN = Relation("", "", ("{v}",), ())
+UNTOLD_KEPT = 0.6  # of the written questions that their passage does not answer, a third of all: users ask fewer
 
 
 def _passage(rng: random.Random, titled: Titled) -> Passage:
@@ -102,7 +103,8 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
     asked: list[Turn] = []
     for r in asked_of:
         place = where.get((r.title, r.text))
-        own = rng.sample(r.asked, min(len(r.asked), 12 if place is not None else 3))
+        mine = [pair for pair in r.asked if pair[1] is not None or rng.random() < UNTOLD_KEPT]
+        own = rng.sample(mine, min(len(mine), 12 if place is not None else 3))
         made = clozes(rng, r.text, 12 - len(own), r.title) if place is not None and len(own) < 12 else []
         extra_turns = [(c.question, c.answer) for c in made]
         for question, answer in [*own, *extra_turns]:
