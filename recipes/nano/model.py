@@ -27,7 +27,7 @@ class Shape:
     hidden: int = 256
     layers: int = 6
     heads: int = 4
-    ffn: int = 768
+    ffn: int = 1536
     context: int = 2048
     rope_theta: float = 10_000.0
 

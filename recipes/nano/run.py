@@ -186,7 +186,7 @@ def prepare(
         hidden=args.hidden,
         layers=args.layers,
         heads=args.hidden // 64,
-        ffn=args.ffn or 3 * args.hidden,
+        ffn=args.ffn or 6 * args.hidden,
     )
     model = new_model(shape, args.seed)
     plan_file = out / "plan.json"
@@ -220,7 +220,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=256, help="a multiple of 64")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument(
-        "--ffn", type=int, default=0, help="hidden units of a feed-forward layer (3 times --hidden)"
+        "--ffn", type=int, default=0, help="hidden units of a feed-forward layer (6 times --hidden)"
     )
     parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--count", type=int, default=300, help="questions a set in the evaluation")

@@ -102,6 +102,8 @@ content_recall = _content(lambda scores: scores.recall)
 
 def rewriting(case: Case) -> Value:
     """Return SARI against the references; a refusal and a failure are 0."""
+    if case.question.match != "rewrite" and case.failed:
+        return FAILED
     if case.question.match != "rewrite":
         return Value(None, 'the question asks for no rewriting ("match": "rewrite")')
     if not case.question.answers:
