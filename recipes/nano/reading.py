@@ -16,7 +16,9 @@ from recipes.nano.relations import Relation
 
 Titled = tuple[str, str]  # (title, text)
 SPAN = Relation("", "", ("{v}",), ())
-UNTOLD_KEPT = 0.6  # of the written questions that their passage does not answer, a third of all: users ask fewer
+UNTOLD_KEPT = (
+    0.6  # of the written questions that their passage does not answer, a third of all: users ask fewer
+)
 
 
 def _passage(rng: random.Random, titled: Titled) -> Passage:
