@@ -8,9 +8,10 @@ becomes JSON: then it is compared as a record, field by field, like any other. K
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from graft.records import json_in
 
 HEADING = (
     "You may call these functions. To call, reply with nothing but a JSON list of "
@@ -47,11 +48,7 @@ def offered(row: Mapping[str, Any]) -> frozenset[str]:
 def read(text: str, names: Collection[str]) -> list[dict[str, Any]] | None:
     """Return the calls that a reply consists of, one or a list, fenced as code or not; None when it is something else or calls
     what is not among the names."""
-    bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
-    try:
-        said = json.loads(bare) if bare.startswith(("{", "[")) else None
-    except (ValueError, RecursionError):
-        return None
+    said = json_in(text)
     calls = [said] if isinstance(said, dict) else said
     if not calls or not all(isinstance(call, dict) and call.get("name") in names for call in calls):
         return None

@@ -1,8 +1,10 @@
-"""Dataclasses ↔ plain JSON types. Knows the types of `graft.types` by their annotations only."""
+"""Dataclasses ↔ plain JSON types, and JSON in a text. Knows the types of `graft.types` by their annotations only."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -49,3 +51,17 @@ def _build(kind: Any, data: Any) -> Any:
         hints = _hints(kind)
         return kind(**{key: _build(hints[key], item) for key, item in data.items() if key in hints})
     return data
+
+
+def json_in(text: str) -> dict[str, Any] | list[Any] | None:
+    """Return the JSON object or list that a text is, fenced as code or not; None when it is something else, or nested too deep
+    to be walked."""
+    bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
+    if not bare.startswith(("{", "[")):
+        return None
+    try:
+        value = json.loads(bare)
+        repr(value)  # walks it, as whoever uses it will
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None

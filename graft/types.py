@@ -67,8 +67,8 @@ Match = Literal["words", "exact", "sql", "rewrite"]
 class Question:
     """A held-out test item, never seen in training. `match` says how answers are held against references: "words" that they
     share; "exact": only the answer itself is right, as with labels (records, JSON, are always compared so); "sql": the same
-    statement; "rewrite": a rewriting of the question, which has no right and wrong. `format` is {"regex": …} or {"schema": …}; `cluster` defaults to
-    the first evidence document and is the unit that statistics resample; `where` is file:line."""
+    statement; "rewrite": a rewriting of the question, which has no right and wrong. `format` is {"regex": …} or
+    {"schema": …}; `cluster` defaults to the first evidence document and is the unit that statistics resample; `where` is file:line."""
 
     id: str
     messages: tuple[Message, ...]

@@ -1,6 +1,6 @@
 """Rows of training data as other tools write them → GRAFT's keys: Alpaca, prompt and completion (TRL, OpenAI), ShareGPT.
 
-Knows keys only; whether a row can be trained on is decided by who reads it.
+Knows the form of a row only; whether it can be trained on is decided by who reads it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "ass
 def is_example(row: Mapping[str, Any]) -> bool:
     """Whether a row is an example in one of the known formats."""
     own = "output" in row and not {"input", "messages", "instruction"}.isdisjoint(row)
-    return own or "conversations" in row or {"prompt", "completion"} <= row.keys() or ends_with_answer(row)
+    return own or "conversations" in row or {"prompt", "completion"} <= row.keys() or _ends_with_answer(row)
 
 
-def ends_with_answer(row: Mapping[str, Any]) -> bool:
+def _ends_with_answer(row: Mapping[str, Any]) -> bool:
     """Whether a row is a conversation whose last turn is the ideal answer (OpenAI's and TRL's form of an example)."""
     turns = row.get("messages")
     last = turns[-1] if isinstance(turns, list) and len(turns) > 1 else None

@@ -96,8 +96,8 @@ def recommend(
     """Return the verdict on the variants of `comparison`, with its trace.
 
     `scores` as given to `compare`, along `questions` and `clusters`; `outcome` names the metric that is +1 / 0 / -1
-    for right / not given / wrong (or between them, where right is a matter of degree), `contract` the one that is 1 or 0 where a question has a format contract (it counts
-    on `answerable` questions only: declining needs no form; empty means that all are). With `strata` the trace also
+    for right / not given / wrong (or between them, where right is a matter of degree), `contract` the one that is 1 or 0
+    where a question has a format contract (it counts on `answerable` questions only: declining needs no form; empty means that all are). With `strata` the trace also
     tells which variant is best in each, and a reason warns when that is another one. `costs`
     are USD an answer, None where no price is known (costs are then left out of every utility, and said so);
     `monthly` USD that a variant costs a month whatever the volume (hosting, refresh, training spread over its

@@ -1,7 +1,7 @@
 """What an answer is worth to the user: right, wrong and not given, as one number a question.
 
-Knows the outcome of an answer (+1 right, 0 not given, -1 wrong; between them, where right is a matter of degree) and whether it kept its format contract; not how
-either was found.
+Knows the outcome of an answer (+1 right, 0 not given, -1 wrong; between them, where right is a matter of degree) and
+whether it kept its format contract; not how either was found.
 """
 
 from __future__ import annotations

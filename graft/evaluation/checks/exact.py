@@ -6,7 +6,6 @@ words with the right one, and so do two labels of one set. Works on plain string
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from graft.evaluation.checks.correctness import exact_match
 from graft.evaluation.checks.queries import same_query
 from graft.evaluation.checks.text import content, normalise, strip_citations, tokens
+from graft.records import json_in
 from graft.types import Match
 
 LABEL_WORDS = 5
@@ -27,8 +27,8 @@ Leaf = tuple[str, Any]
 
 
 def exactly_right(text: str, golds: Sequence[str], *, match: Match) -> bool | None:
-    """Whether the answer is one of the references: the same label, the same statement, or a record with the same fields and values. None
-    when it is to be graded as prose: no reference is a record, and `match` does not say what else they are."""
+    """Whether the answer is one of the references: the same label, the same statement, or a record with the same fields and
+    values. None when it is to be graded as prose: no reference is a record, and `match` does not say what else they are."""
     if match == "sql":
         return same_query(text, golds)
     if match == "exact":
@@ -50,7 +50,7 @@ def record_f1(text: str, golds: Sequence[str]) -> float | None:
 def leaves(text: str) -> tuple[Leaf, ...] | None:
     """Return (path, value) of every leaf of the JSON object or list that the text is, fenced as code or not; None when it
     is something else. The order of keys and of list items, and case and punctuation of texts, make no difference."""
-    value = _loaded(text)
+    value = json_in(text)
     return None if value is None else tuple(_leaves(value, ""))
 
 
@@ -74,20 +74,8 @@ def _same_record(text: str, golds: Sequence[str]) -> bool:
 @lru_cache(1 << 14)
 def _record(text: str) -> Any:
     """Return the record that a text is so that equal ones compare equal; None when it is none."""
-    value = _loaded(text)
+    value = json_in(text)
     return None if value is None else _ordered(value)
-
-
-def _loaded(text: str) -> dict[str, Any] | list[Any] | None:
-    bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
-    if not bare.startswith(("{", "[")):
-        return None
-    try:
-        value = json.loads(bare)
-        repr(value)  # what is nested too deep to be walked is no record either
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict | list) else None
 
 
 def _ordered(value: Any) -> tuple[str, Any]:

@@ -6,13 +6,13 @@ scores. The results of the common ones are cached, because every metric of a row
 
 from __future__ import annotations
 
-import json
 import re
 import string
 import unicodedata
 from functools import lru_cache
 from typing import Any
 
+from graft.records import json_in
 from graft.sentences import sentence_spans
 
 _CACHE = 1 << 14
@@ -109,8 +109,8 @@ def content(text: str, *, citations: bool = False) -> str:
     one that does not.
     """
     plain = text.strip() if citations else strip_citations(text)
-    record = _json_object(plain)
-    if record is not None:
+    record = json_in(plain)
+    if isinstance(record, dict):
         return _said(record)
     lines = [line for line in plain.splitlines() if line.strip()]
     labels = [_LABEL.match(line) for line in lines]
@@ -132,18 +132,6 @@ def cited(text: str) -> tuple[int, ...]:
     """Return the passage numbers that the text cites, in order, each once."""
     found = [int(number) for group in CITATION.findall(text) for number in re.split(r"[,;]", group)]
     return tuple(dict.fromkeys(found))
-
-
-def _json_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that the text is, fenced as code or not; None when it is something else."""
-    bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
-    if not bare.startswith("{"):
-        return None
-    try:
-        record = json.loads(bare)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
 
 
 def _said(record: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ NOT_ANSWERABLE = Value(None, "the question is not answerable")
 ANSWERABLE = Value(None, "the question is answerable")
 NO_GOLD = Value(None, "the question has no reference answer")
 REWRITTEN = Value(None, f"a rewriting is not right or wrong: read {REWRITING}")
+NOT_REWRITTEN = Value(None, 'the question asks for no rewriting ("match": "rewrite")')
 FAILED = Value(None, "the row failed")
 
 
@@ -102,10 +103,8 @@ content_recall = _content(lambda scores: scores.recall)
 
 def rewriting(case: Case) -> Value:
     """Return SARI against the references; a refusal and a failure are 0."""
-    if case.question.match != "rewrite" and case.failed:
-        return FAILED
     if case.question.match != "rewrite":
-        return Value(None, 'the question asks for no rewriting ("match": "rewrite")')
+        return FAILED if case.failed else NOT_REWRITTEN
     if not case.question.answers:
         return NO_GOLD
     if case.failed or case.abstained:
