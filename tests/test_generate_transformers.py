@@ -28,6 +28,11 @@ def generator(folder):
     return TransformersGenerator(TransformersGenerator.Options(model=str(folder), batch_size=3))
 
 
+def exact(folder):
+    """A generator that computes in fp32 alone: a model of random weights has ties that bf16 decides otherwise."""
+    return TransformersGenerator(TransformersGenerator.Options(model=str(folder), dtype="float32"))
+
+
 class TestTransformers(GeneratorConformance):
     @pytest.fixture
     def generator(self, folder):
@@ -196,9 +201,31 @@ def test_the_fast_decoder_knows_what_it_does_not_cover(folder):
         assert not llama_fast.supports(LlamaForCausalLM(LlamaConfig(**{**config.to_dict(), **change})))
 
 
+@pytest.mark.parametrize("lengths", [[9], [6, 6], [3, 8, 2, 5]])
+def test_mixed_precision_stays_near_fp32(folder, lengths):
+    model = models.load(str(folder)).model
+    prompts = [list(range(1, length + 1)) for length in lengths]
+
+    def logits(*, mixed):
+        decoder = llama_fast.FastLlamaDecoder(llama_fast.FastLlama(model, mixed=mixed))
+        with torch.inference_mode():
+            read = decoder.prefill(prompts, 6)
+            return torch.stack([read] + [decoder.step(torch.full((len(prompts),), n)) for n in range(5)])
+
+    exactly, near = logits(mixed=False), logits(mixed=True)
+    assert not torch.equal(exactly, near)
+    assert torch.allclose(exactly, near, atol=0.02 * exactly.abs().max().item())
+
+
+def test_only_dtype_auto_computes_in_mixed_precision(folder, monkeypatch):
+    monkeypatch.setattr("graft.backends.devices.cpu_has_bf16", lambda: True)
+    auto = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))
+    assert auto._fast.cache_type is torch.bfloat16
+    assert exact(folder)._fast.cache_type is torch.float32
+
+
 def test_both_decoders_say_the_same_behind_the_generator(folder):
-    fast = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))
-    slow = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))
+    fast, slow = (exact(folder) for _ in range(2))
     slow.__dict__["_fast"] = None
     prompts = [ask(text) for text in GeneratorConformance.PROMPTS]
     said = [[made.text for made in one.generate(prompts, max_tokens=30)] for one in (fast, slow)]
@@ -208,8 +235,8 @@ def test_both_decoders_say_the_same_behind_the_generator(folder):
 # --- generation ----------------------------------------------------------------------------------------------------
 
 
-def test_greedy_equals_hugging_face_generate(generator, folder):
-    loaded = models.load(str(folder))
+def test_greedy_equals_hugging_face_generate(folder):
+    generator, loaded = exact(folder), models.load(str(folder))
     for text in ("Where is the key?", "Who is it and why, in the blue box?"):
         ids = torch.tensor([chat.encode_prompt(loaded.tokenizer, ask(text))])
         theirs = loaded.model.generate(

@@ -238,7 +238,10 @@ def instructions(data: Path) -> list[list[tuple[str, str]]]:
         (r["input"], json.dumps(r["output"], ensure_ascii=False))
         for r in rows(data / "snips-json" / "examples-train.jsonl.gz")
     ]
-    tasks["closed"] = [
-        (q, a) for r in readings(data) if len(r.asked) == 1 for q, a in r.asked if a and len(a) < 80
-    ]
     return [t for t in tasks.values() if t]
+
+
+@cache
+def questions_alone(data: Path) -> list[str]:
+    """Every real question without its passage, which nobody can answer who does not know the world."""
+    return [question for r in readings(data) for question, _ in r.asked]

@@ -49,7 +49,7 @@ STAGES = (
     Stage(
         1.00,
         ((0.12, 32, 256), (0.40, 16, 512), (0.44, 8, 1024), (0.04, 4, 2048)),
-        {"worlds": 0.37, "events": 0.09, "cloze": 0.09, "reading": 0.40, "plain": 0.02, "language": 0.03},
+        {"worlds": 0.31, "events": 0.07, "cloze": 0.06, "reading": 0.50, "plain": 0.04, "language": 0.02},
     ),
 )
 
@@ -72,10 +72,11 @@ def sources(tokenizer: Tokenizer, data: Path | None) -> dict[str, Source]:
 def _real_chats(tokenizer: Tokenizer, data: Path) -> dict[str, Source]:
     """The sources that read public text; a row of n tokens is asked to hold about 2.9 n characters (measured)."""
     pool, real, tasks = corpora.paragraphs(data), corpora.readings(data), corpora.instructions(data)
+    alone = corpora.questions_alone(data)
     makers: dict[str, Callable[[random.Random, int], Chat]] = {
         "cloze": lambda rng, length: reading.cloze_chat(rng, pool, int(length * 2.9)),
         "reading": lambda rng, length: reading.reading_chat(rng, real, int(length * 2.9)),
-        "plain": lambda rng, _: reading.plain_chat(rng, tasks),
+        "plain": lambda rng, length: reading.plain_chat(rng, tasks, alone, int(length * 2.9)),
     }
     return {name: stream.chats(tokenizer, make) for name, make in makers.items()}
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graft.generation import prompts
-from graft.types import Message
 from recipes.nano.cloze import clozes
 from recipes.nano.corpora import Reading
 from recipes.nano.documents import Passage
-from recipes.nano.forms import Form, Reply, draw_system
+from recipes.nano.forms import Form, Reply, draw_system, plain
 from recipes.nano.questions import Chat, Turn, to_chat
 from recipes.nano.relations import Relation
 
 Titled = tuple[str, str]  # (title, text)
 SPAN = Relation("", "", ("{v}",), ())
 UNTOLD_KEPT = (
-    0.6  # of the written questions that their passage does not answer, a third of all: users ask fewer
+    0.5  # of the written questions that their passage does not answer, a third of all: users ask fewer
 )
 
 
@@ -116,11 +116,26 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
     return to_chat(system, passages, asked, form)
 
 
-def plain_chat(rng: random.Random, tasks: Sequence[Sequence[tuple[str, str]]]) -> Chat:
-    """Requests without passages from one task, each a turn of its own; the system turn is often absent."""
+def plain_chat(
+    rng: random.Random, tasks: Sequence[Sequence[tuple[str, str]]], alone: Sequence[str], budget: int
+) -> Chat:
+    """Turns without passages: requests of one task, which hold all that is needed, and questions about the world,
+    which are declined; `budget` is in characters."""
+    system, form = draw_system(rng, unstyled=0.7)
     task = rng.choice(tasks)
-    chat = [Message("system", prompts.CONTRACT)] if rng.random() < 0.5 else []
-    prefix = prompts.QUESTION_PREFIX if rng.random() < 0.8 else ""
-    for request, answer in rng.sample(task, min(len(task), 24)):
-        chat += [Message("user", prefix + request), Message("assistant", answer)]
-    return chat, []
+    requests = (
+        rng.sample(task, min(len(task), 24)) if form is plain else []
+    )  # a request asks for its own form
+    asked: list[Turn] = []
+    while budget > 0:
+        if requests and rng.random() < 0.5:
+            request, answer = requests.pop()
+            asked.append(Turn(request, answer, answer, None))
+        else:
+            asked.append(_turn(rng.choice(alone), None, None, form))
+        budget -= len(asked[-1].question) + len(asked[-1].answer) + 25
+    chat, learnt = to_chat(system, (), asked, form)
+    if rng.random() < 0.2:  # as asked by who knows nothing of this product's prompts
+        bare = prompts.QUESTION_PREFIX
+        chat = [replace(m, content=m.content.removeprefix(bare)) if m.role == "user" else m for m in chat]
+    return chat, learnt

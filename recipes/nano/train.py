@@ -45,7 +45,7 @@ class Settings:
         0.0015  # AdamW's, on the embedding (which is the head) and the norms; 0.004 did the same
     )
     warmup: int = 40
-    decay_from: float = 0.65  # share of the steps after which both rates fall linearly to 3 %
+    decay_from: float = 0.4  # share of the steps after which both rates fall linearly to 3 %
     picked: float = (
         0.25  # share of positions whose loss is computed: all answers first, then context at random
     )

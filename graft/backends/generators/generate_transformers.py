@@ -1,7 +1,7 @@
 """The generator `transformers`: any local Hugging Face causal model, with or without an adapter.
 
-Greedy or sampled, batched by length, streamed; the model is loaded at the first prompt. In fp32 (a small model on a
-CPU) an answer does not depend on its batch mates but for ties in the last bits; in bf16 rounding may change a token
+Greedy or sampled, batched by length, streamed; the model is loaded at the first prompt. With fp32 weights (a small model
+on a CPU) an answer does not depend on its batch mates but for ties in the last bits; in bf16 rounding may change a token
 now and then.
 """
 
@@ -216,14 +216,14 @@ class TransformersGenerator:
 
     @cached_property
     def _fast(self) -> FastLlama | None:
-        """The short decoder, for models it covers that are small enough to be held twice: 500 tokens a second instead
-        of 250 on the shipped model, one core."""
+        """The short decoder, for models it covers that are small enough to be held twice. With dtype "auto" it
+        computes in mixed precision where the CPU has bf16."""
         from graft.backends.generators.llama_fast import FastLlama, supports
 
         model = self.loaded.model
         if self.options.load_in_4bit or model.num_parameters() >= devices.SMALL or not supports(model):
             return None
-        return FastLlama(model)
+        return FastLlama(model, mixed=self.options.dtype == "auto" and devices.cpu_has_bf16())
 
 
 def _generation(text: str, prompt_tokens: int, result: Decoded) -> Generation:

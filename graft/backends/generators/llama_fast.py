@@ -4,12 +4,17 @@ For a model of a few million parameters most of a step's time goes into calls, n
 matrix products on fused weights (query-key-value together, gate-up together) and a preallocated cache; rotary
 embedding is one complex product, after reordering the rows of the query and key weights once. Each prompt of a batch
 is read alone and unpadded, so reading a prompt does not depend on its batch mates.
+
+Where the CPU multiplies in bf16, prompts may be read with bf16 products and keys and values be kept in bf16, the residual
+stream in fp32: the mixed precision that such models are trained in. One core with AMX then reads 17,000 tokens a second
+instead of 6,000 on the shipped model, and attention over a batch takes a third of the time. What writes a token stays
+in fp32: the product of a matrix and one vector waits for memory, and bf16 was slower.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -41,9 +46,9 @@ def supports(model: Any) -> bool:
 
 
 class FastLlama:
-    """The fused weights of one model, shared by all batches."""
+    """The fused weights of one model, shared by all batches; `mixed`: bf16 where the module's docstring says so."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, mixed: bool = False) -> None:
         config = model.config
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
@@ -53,6 +58,8 @@ class FastLlama:
         self.head: Tensor = model.get_output_embeddings().weight.detach()
         self.norm: Tensor = model.model.norm.weight.detach()
         self.layers = [self._fuse(layer) for layer in model.model.layers]
+        self.reading = [_in_bf16(layer) for layer in self.layers] if mixed else self.layers
+        self.cache_type = torch.bfloat16 if mixed else self.embedding.dtype
         # One angle a position and pair of coordinates, as unit complex numbers: [positions, width / 2].
         rates = config.rope_parameters["rope_theta"] ** (
             -torch.arange(0, self.width, 2).double() / self.width
@@ -87,23 +94,28 @@ class FastLlama:
         """Return queries, keys (both turned by their positions) and values, each [rows, length, heads, width]."""
         rows, length, _ = x.shape
         both = self.heads + self.kv_heads
-        mixed = functional.linear(functional.rms_norm(x, x.shape[-1:], layer.norm_in, self.eps), layer.qkv)
+        normed = functional.rms_norm(x, x.shape[-1:], layer.norm_in, self.eps)
+        mixed = functional.linear(normed.to(layer.qkv.dtype), layer.qkv)
         mixed = mixed.view(rows, length, both + self.kv_heads, self.width)
         pairs = torch.view_as_complex(mixed[:, :, :both].float().reshape(rows, length, both, -1, 2))
-        turned = torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
+        turned = torch.view_as_real(pairs * turns).flatten(-2).to(mixed.dtype)
         return turned[:, :, : self.heads], turned[:, :, self.heads :], mixed[:, :, both:]
 
     def finish(self, x: Tensor, attended: Tensor, layer: _Layer) -> Tensor:
         """Add what attention found, then the feed-forward; `attended` is [rows, length, heads · width]."""
         x = x + functional.linear(attended, layer.out)
-        gate, up = functional.linear(
-            functional.rms_norm(x, x.shape[-1:], layer.norm_mid, self.eps), layer.gate_up
-        ).chunk(2, dim=-1)
+        normed = functional.rms_norm(x, x.shape[-1:], layer.norm_mid, self.eps)
+        gate, up = functional.linear(normed.to(layer.gate_up.dtype), layer.gate_up).chunk(2, dim=-1)
         return x + functional.linear(functional.silu(gate) * up, layer.down)
 
     def logits(self, x: Tensor) -> Tensor:
         """Return the next-token logits of hidden states [rows, hidden]."""
         return functional.linear(functional.rms_norm(x, x.shape[-1:], self.norm, self.eps), self.head)
+
+
+def _in_bf16(layer: _Layer) -> _Layer:
+    matrices = {name: getattr(layer, name).bfloat16() for name in ("qkv", "out", "gate_up", "down")}
+    return replace(layer, **matrices)
 
 
 class FastLlamaDecoder:
@@ -120,15 +132,15 @@ class FastLlamaDecoder:
         llama = self.llama
         self.lengths = torch.tensor([len(prompt) for prompt in prompts])
         size = (len(prompts), llama.kv_heads, int(self.lengths.max()) + room, llama.width)
-        self.keys = [llama.embedding.new_zeros(size) for _ in llama.layers]
-        self.values = [llama.embedding.new_zeros(size) for _ in llama.layers]
+        self.keys = [torch.zeros(size, dtype=llama.cache_type) for _ in llama.layers]
+        self.values = [torch.zeros(size, dtype=llama.cache_type) for _ in llama.layers]
         return torch.cat([self._read(row, torch.tensor(prompt)) for row, prompt in enumerate(prompts)])
 
     def _read(self, row: int, tokens: Tensor) -> Tensor:
         llama, length = self.llama, len(tokens)
         x = llama.embedding[tokens][None]
         turns = llama.turns[:length, None]
-        for number, layer in enumerate(llama.layers):
+        for number, layer in enumerate(llama.reading):
             q, k, v = (part.transpose(1, 2) for part in llama.split_qkv(x, layer, turns))
             self.keys[number][row, :, :length] = k[0]
             self.values[number][row, :, :length] = v[0]
@@ -143,8 +155,10 @@ class FastLlamaDecoder:
 
     def step(self, tokens: Tensor) -> Tensor:
         """Append one token a row."""
+        if len(tokens) == 1:
+            return self._step_alone(int(tokens[0]))[None]
         llama, lengths = self.llama, self.lengths
-        rows, longest = len(tokens), int(lengths.max())
+        rows, longest, kind = len(tokens), int(lengths.max()), llama.cache_type
         everyone = torch.arange(rows)
         x = llama.embedding[tokens][:, None]
         turns = llama.turns[lengths][:, None, None]
@@ -156,17 +170,41 @@ class FastLlamaDecoder:
             if even:
                 keys[:, :, longest], values[:, :, longest] = k[:, 0], v[:, 0]
             else:
-                keys[everyone, :, lengths], values[everyone, :, lengths] = k[:, 0], v[:, 0]
+                keys[everyone, :, lengths], values[everyone, :, lengths] = k[:, 0].to(kind), v[:, 0].to(kind)
             found = functional.scaled_dot_product_attention(
-                q.transpose(1, 2),
+                q.transpose(1, 2).to(kind),
                 keys[:, :, : longest + 1],
                 values[:, :, : longest + 1],
                 mask,
                 enable_gqa=True,
             )
-            x = llama.finish(x, found.transpose(1, 2).flatten(2), layer)
+            x = llama.finish(x, found.transpose(1, 2).flatten(2).to(x.dtype), layer)
         self.lengths = lengths + 1
         return llama.logits(x[:, -1])
+
+    def _step_alone(self, token: int) -> Tensor:
+        """Append a token to the only row, by products of a matrix and a vector: a sixth faster than a batch of one."""
+        llama, place = self.llama, int(self.lengths[0])
+        heads, kv_heads, width = llama.heads, llama.kv_heads, llama.width
+        x, turn = llama.embedding[token], llama.turns[place]
+        for layer, keys, values in zip(llama.layers, self.keys, self.values, strict=True):
+            normed = functional.rms_norm(x, x.shape, layer.norm_in, llama.eps)
+            mixed = torch.mv(layer.qkv, normed).view(-1, width)
+            pairs = torch.view_as_complex(mixed[:-kv_heads].float().view(heads + kv_heads, -1, 2))
+            turned = torch.view_as_real(pairs * turn).view(1, -1, 1, width).to(llama.cache_type)
+            keys[0, :, place], values[0, :, place] = turned[0, heads:, 0], mixed[-kv_heads:]
+            found = functional.scaled_dot_product_attention(
+                turned[:, :heads],
+                keys[:, :, : place + 1],
+                values[:, :, : place + 1],
+                enable_gqa=heads != kv_heads,
+            )
+            x = torch.addmv(x, layer.out, found.view(-1).to(x.dtype))
+            normed = functional.rms_norm(x, x.shape, layer.norm_mid, llama.eps)
+            gate, up = torch.mv(layer.gate_up, normed).chunk(2)
+            x = torch.addmv(x, layer.down, functional.silu(gate) * up)
+        self.lengths = self.lengths + 1
+        return llama.logits(x)
 
     def keep(self, rows: Tensor) -> None:
         """Keep only these rows."""
