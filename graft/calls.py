@@ -55,6 +55,38 @@ def read(text: str, names: Collection[str]) -> list[dict[str, Any]] | None:
     return [{"name": call["name"], "arguments": call.get("arguments") or {}} for call in calls]
 
 
+def schema(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a reply that calls functions of a row that `spelled_out` can read, in the form of `written`:
+    the one that `tool_choice` names or any of them; one call where `parallel_tool_calls` is false. Raises ValueError for
+    a choice that is not offered."""
+    tools = [tool for key in ("tools", "functions") for tool in row.get(key) or []]
+    functions = {told["name"]: told for told in (tool.get("function", tool) for tool in tools)}
+    choice = row.get("tool_choice")
+    if isinstance(choice, Mapping):
+        told = choice.get("function")
+        name = told.get("name") if isinstance(told, Mapping) else None
+        if name not in functions:
+            raise ValueError(f'"tool_choice" names {name!r}, which is none of "tools"')
+        functions = {name: functions[name]}
+    if not functions:
+        raise ValueError('"tool_choice" asks for a call, and there are no "tools"')
+    calls = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": name},
+                "arguments": told.get("parameters") or {"type": "object"},
+            },
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for name, told in functions.items()
+    ]
+    single = isinstance(choice, Mapping) or row.get("parallel_tool_calls") is False
+    most = {"maxItems": 1} if single else {}
+    return {"type": "array", "items": {"anyOf": calls}, "minItems": 1, **most}
+
+
 def written(calls: Sequence[Any]) -> str:
     """Return calls, as `tool_calls` has them, as the text that a model is to say."""
     return json.dumps([_call(call) for call in calls], ensure_ascii=False)

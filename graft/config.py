@@ -26,6 +26,7 @@ from graft.settings import (
     VARIANTS,
     Backend,
     Config,
+    GenerationSection,
     sections,
 )
 from graft.settings_deciding import CompetitorSection, JudgeSection
@@ -179,7 +180,7 @@ def _check(config: Config) -> None:
             raise ConfigError(f"{key!r} in [retrieval] names {unknown[0]!r}, which is no list.",
                               f"Known: {', '.join(lists)}.")  # fmt: skip
     _check_excluded(config.decision.exclude, [*VARIANTS, *config.variants])
-    _check_confidence(config.generation.min_confidence)
+    _check_generation(config.generation)
     for where, rule in (("[retrieval]", config.retrieval.where),
                         *((f"[serve.keys.{name}]", key.where) for name, key in config.serve.keys.items())):  # fmt: skip
         try:
@@ -204,8 +205,12 @@ def _check_excluded(given: Mapping[str, str], competing: Sequence[str]) -> None:
                               f'For example: exclude = {{ {name} = "its answers leave our machines" }}.')  # fmt: skip
 
 
-def _check_confidence(given: Mapping[str, Any]) -> None:
-    for name, least in given.items():
+def _check_generation(section: GenerationSection) -> None:
+    if section.schema and section.regex:
+        raise ConfigError(
+            "'regex' in [generation] stands beside 'schema'.", "Hold answers to one of the two."
+        )
+    for name, least in section.min_confidence.items():
         if name not in VARIANTS or not isinstance(least, int | float) or not 0 <= least <= 1:
             raise ConfigError(f"'min_confidence' in [generation] says {name} = {least!r}.",
                               f"Give a probability from 0 to 1 for one of {', '.join(VARIANTS)}.")  # fmt: skip

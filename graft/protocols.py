@@ -214,6 +214,16 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class Constrained(Protocol):
+    """What a Generator may do besides: hold its answers to a format while it writes them."""
+
+    def constrained(self, contract: Mapping[str, Any], otherwise: str = "") -> Generator:
+        """Return a generator, with another fingerprint, whose answers keep the contract ({"schema": a JSON Schema} or
+        {"regex": a pattern of the whole answer}) or are, where it can choose, `otherwise` word for word. An answer that
+        `max_tokens` cuts is the beginning of one. Raises ConfigError for a contract that it cannot keep."""
+
+
+@runtime_checkable
 class Trainer(Protocol):
     """Makes an adapter from rows. The loss is on `answer` and its end-of-turn token only; nothing is cut silently."""
 

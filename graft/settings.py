@@ -143,6 +143,10 @@ class GenerationSection:
     """The longest answer, in tokens."""
     temperature: float = 0.0
     """0 is greedy: the same question gives the same answer."""
+    schema: str = ""
+    """A file with a JSON Schema, relative to this one, that every variant's answers are held to; see docs/formats.md."""
+    regex: str = ""
+    """A regular expression that every answer matches as a whole, in place of a schema (local models)."""
     min_confidence: Mapping[str, float] = field(default_factory=dict)
     """Variant → the least confidence with which its answer is given, else it declines; graft calibrate --variant finds it."""
 

@@ -13,7 +13,7 @@ from graft.backends import models
 from graft.backends.generators import chat, decoding, llama_fast
 from graft.backends.generators.generate_transformers import TransformersGenerator
 from graft.errors import BackendError, ConfigError
-from graft.testing.models import GeneratorConformance, tiny_model
+from graft.testing.models import ConstrainedConformance, GeneratorConformance, tiny_model
 from graft.testing.models import chat as ask
 from graft.types import Generation, Message
 
@@ -33,7 +33,7 @@ def exact(folder):
     return TransformersGenerator(TransformersGenerator.Options(model=str(folder), dtype="float32"))
 
 
-class TestTransformers(GeneratorConformance):
+class TestTransformers(GeneratorConformance, ConstrainedConformance):
     @pytest.fixture
     def generator(self, folder):
         return plugins.build("generator", "transformers", {"model": str(folder)})
@@ -220,13 +220,13 @@ def test_mixed_precision_stays_near_fp32(folder, lengths):
 def test_only_dtype_auto_computes_in_mixed_precision(folder, monkeypatch):
     monkeypatch.setattr("graft.backends.devices.cpu_has_bf16", lambda: True)
     auto = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))
-    assert auto._fast.cache_type is torch.bfloat16
-    assert exact(folder)._fast.cache_type is torch.float32
+    assert auto.fast.cache_type is torch.bfloat16
+    assert exact(folder).fast.cache_type is torch.float32
 
 
 def test_both_decoders_say_the_same_behind_the_generator(folder):
     fast, slow = (exact(folder) for _ in range(2))
-    slow.__dict__["_fast"] = None
+    slow.__dict__["fast"] = None
     prompts = [ask(text) for text in GeneratorConformance.PROMPTS]
     said = [[made.text for made in one.generate(prompts, max_tokens=30)] for one in (fast, slow)]
     assert said[0] == said[1]

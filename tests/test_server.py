@@ -318,14 +318,39 @@ def test_more_than_it_can_do_is_refused():
         ({"model": "graft", "messages": ASK, "n": 2}, "n", "must be 1"),
         ({"model": "graft", "messages": ASK, "tools": [{}]}, "tools", 'each of "tools" needs a "name"'),
         (
+            {"model": "graft", "messages": ASK, "tools": CLOCK, "tool_choice": "must"},
+            "tool_choice",
+            '"required"',
+        ),
+        (
+            {"model": "graft", "messages": ASK, "tool_choice": "required"},
+            "tool_choice",
+            'there are no "tools"',
+        ),
+        (
+            {
+                "model": "graft",
+                "messages": ASK,
+                "tools": CLOCK,
+                "tool_choice": {"function": {"name": "bell"}},
+            },
+            "tool_choice",
+            "'bell', which is none",
+        ),
+        (
             {"model": "graft", "messages": ASK, "tools": CLOCK, "tool_choice": "required"},
             "tool_choice",
-            "cannot be forced",
+            "rag cannot be held to a format",
         ),
         (
             {"model": "graft", "messages": ASK, "response_format": {"type": "json_object"}},
             "response_format",
-            "not supported",
+            "rag cannot be held to a format",
+        ),
+        (
+            {"model": "graft", "messages": ASK, "response_format": {"type": "json_schema"}},
+            "response_format",
+            '"json_object"',
         ),
     ],
 )
@@ -369,7 +394,7 @@ def test_other_forms_of_content_and_settings_are_understood(app_url):
         "response_format": {"type": "text"},
     }
     details = post(app_url, body).json()["graft"]
-    assert details["ignored"] == ["max_tokens", "response_format", "temperature"]
+    assert details["ignored"] == ["max_tokens", "temperature"]
 
 
 def test_unknown_paths_and_methods_answer_in_the_same_shape(app_url):

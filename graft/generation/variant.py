@@ -10,11 +10,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from graft.errors import BackendError, DataError
+from graft.errors import BackendError, ConfigError, DataError
 from graft.generation import grounding, prompts
 from graft.generation.followup import SearchFor, search_query
-from graft.protocols import Generator
+from graft.protocols import Constrained, Generator
 from graft.types import Answer, Context, Generation, Message, RankedHit, Usage, content_hash
 
 _KEEPS = (
@@ -94,6 +95,14 @@ class Variant:
             self.name, self.generator.fingerprint, prompts.fingerprint(self.instructions), repr(decoding),
             *(() if self.search is None else (_KEEPS,)), *self.fingerprint_parts,
         )  # fmt: skip
+
+    def constrained(self, contract: Mapping[str, Any]) -> Variant:
+        """Return this variant held to a format, or to saying that it does not know (`graft.protocols.Constrained`)."""
+        if not isinstance(self.generator, Constrained):
+            raise ConfigError(
+                f"{self.name} cannot be held to a format: its model cannot.", "Leave the format out."
+            )
+        return replace(self, generator=self.generator.constrained(contract, prompts.ABSTENTION))
 
     def answer(self, question: str | Sequence[Message]) -> Answer:
         """Answer one question, given as text or as a conversation that ends with a user turn."""

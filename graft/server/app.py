@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from graft.errors import ConfigError, GraftError
 from graft.server import page, schema
 from graft.server.cache import AnswerCache
-from graft.server.callers import Answers, Caller, Narrow
+from graft.server.callers import Answers, Caller, Holdable, Narrow
 from graft.server.guard import key_guard, loopback_guard
 from graft.server.metrics import Metrics
 from graft.server.schema import ApiError, Asked
@@ -184,7 +184,7 @@ class _Desk:
             return _EventStream(self._events(asking, first, pieces), asking.job)
         assert isinstance(first, Answer)
         details = self._details(asking, first)
-        return JSONResponse(asking.reply.completion(first, details, asked.functions))
+        return JSONResponse(asking.reply.completion(first, details, asked))
 
     def _start(self, variant: Answers, asked: Asked) -> Job:
         try:
@@ -247,19 +247,23 @@ class _Desk:
         self, asking: _Asking, piece: str | Answer, pieces: AsyncIterator[str | Answer]
     ) -> AsyncIterator[str]:
         """Yield the reply as server-sent events."""
-        reply, functions = asking.reply, asking.asked.functions
+        reply, asked, said = asking.reply, asking.asked, ""
+        held = bool(asked.functions)  # where calls are possible, only the end shows whether it was one
         yield schema.event(reply.opening())
         try:
             while not isinstance(piece, Answer):
-                if not functions:  # where calls are possible, only the end shows whether it was one
-                    yield schema.event(reply.piece(piece))
+                begun, said = said, said + piece
+                if not held and not (asked.contract and schema.may_refuse(said)):
+                    late = begun if asked.contract and schema.may_refuse(begun) else ""
+                    yield schema.event(reply.piece(late + piece))
                 piece = await anext(pieces)
         except ApiError as error:  # too late for a status: clients raise on an event with an error
             yield schema.event(error.body)
             return
-        called = schema.tool_calls(piece, functions)
-        if functions and not called:
-            yield schema.event(reply.piece(piece.text))
+        called = schema.tool_calls(piece, asked.functions)
+        refused = asked.contract is not None and schema.may_refuse(piece.text)
+        if refused or (held and not called):
+            yield schema.event(reply.piece(piece.text, refusal=refused))
         yield schema.event(reply.closing(piece, self._details(asking, piece), called))
         if asking.asked.include_usage:
             yield schema.event(reply.counted(piece))
@@ -269,14 +273,25 @@ class _Desk:
 async def _variant(caller: Caller, asked: Asked) -> Answers:
     """Return what answers a caller's request. Raises ApiError (404, 400)."""
     _known(caller, asked.model)
-    if asked.where is None:
-        return caller.variants[asked.model]
-    if caller.narrow is None:
-        raise ApiError(400, "This server takes no filter.", param="where", code="unsupported_parameter")
+    found = caller.variants[asked.model]
+    if asked.where is not None:
+        if caller.narrow is None:
+            raise ApiError(400, "This server takes no filter.", param="where", code="unsupported_parameter")
+        try:
+            found = await asyncio.to_thread(caller.narrow, asked.model, asked.where)
+        except GraftError as error:
+            raise schema.refusal(error) from None
+    if asked.contract is None:
+        return found
+    param = "tool_choice" if asked.functions else "response_format"
+    if not isinstance(found, Holdable):
+        raise ApiError(
+            400, f"{found.name} cannot be held to a format.", param=param, code="unsupported_parameter"
+        )
     try:
-        return await asyncio.to_thread(caller.narrow, asked.model, asked.where)
+        return await asyncio.to_thread(found.constrained, asked.contract)
     except GraftError as error:
-        raise schema.refusal(error) from None
+        raise ApiError(400, str(error), param=param) from None
 
 
 def _known(caller: Caller, name: str) -> str:

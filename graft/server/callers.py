@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from graft.protocols import Filter
 from graft.types import Answer, Message
@@ -29,6 +29,14 @@ class Answers(Protocol):
 
     def stream(self, question: Sequence[Message], /) -> Iterator[str | Answer]:
         """Yield text, then the Answer whose text is its concatenation."""
+
+
+@runtime_checkable
+class Holdable(Protocol):
+    """What an Answers may do besides: hold its answers to a format."""
+
+    def constrained(self, contract: Mapping[str, Any]) -> Answers:
+        """Return it held to a contract (`graft.protocols.Constrained`). Raises ConfigError for one that it cannot keep."""
 
 
 Narrow = Callable[[str, Filter], Answers]

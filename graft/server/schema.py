@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graft import calls
 from graft.errors import BudgetExceeded, ConfigError, DataError, EndpointError, GraftError
+from graft.generation.prompts import ABSTENTION
 from graft.protocols import Filter
 from graft.records import to_dict
 from graft.types import Answer, Message, Usage
 
 # A request that depends on one of these would get something else than it asked for, so it is refused.
-_UNSUPPORTED = ("response_format", "logprobs", "audio", "modalities", "prediction")
+_UNSUPPORTED = ("logprobs", "audio", "modalities", "prediction")
 _HARMLESS: tuple[Any, ...] = (None, [], False, {"type": "text"}, ["text"])
 
 
@@ -90,11 +91,13 @@ class Asked:
     where: Filter | None = None
     functions: frozenset[str] = frozenset()
     """What may be called: a reply that is nothing but calls of these is sent as calls."""
+    contract: Mapping[str, Any] | None = None
+    """What the answer is held to (`graft.protocols.Constrained`): `response_format`, or a call that must be made."""
 
 
 def parse_chat(body: bytes) -> Asked:
     """Check a request's body. Raises ApiError (400) that names the field."""
-    body, functions = _spelled_out(body)
+    body, functions, forced = _spelled_out(body)
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
@@ -119,29 +122,56 @@ def parse_chat(body: bytes) -> Asked:
         narrower = Filter.of(request.where) if request.where else None
     except ConfigError as error:
         raise ApiError(400, f"where: {error.message}", param="where") from None
-    return Asked(
-        request.model, messages, bool(request.stream), usage, tuple(sorted(extra)), narrower, functions
-    )
+    contract = _contract(extra.pop("response_format", None)) or forced
+    ignored = tuple(sorted(name for name in extra if name not in ("tool_choice", "parallel_tool_calls")))
+    return Asked(request.model, messages, bool(request.stream), usage, ignored, narrower, functions, contract)
 
 
-def _spelled_out(body: bytes) -> tuple[bytes, frozenset[str]]:
-    """Return the body with its functions and calls as text (`graft.calls`), and the names of what may be called."""
+def _contract(wanted: Any) -> Mapping[str, Any] | None:
+    """Return what `response_format` holds the answer to. Raises ApiError (400)."""
+    kind = wanted.get("type") if isinstance(wanted, dict) else wanted
+    if kind in (None, "text"):
+        return None
+    if kind == "json_object":
+        return {"schema": {"type": "object"}}
+    told = wanted.get("json_schema") if kind == "json_schema" else None
+    if not isinstance(told, dict) or not isinstance(told.get("schema"), dict):
+        raise ApiError(
+            400,
+            'response_format must be {"type": "text"}, {"type": "json_object"} or '
+            '{"type": "json_schema", "json_schema": {"name": …, "schema": {…}}}.',
+            param="response_format",
+        )
+    return {"schema": told["schema"]}
+
+
+def _spelled_out(body: bytes) -> tuple[bytes, frozenset[str], Mapping[str, Any] | None]:
+    """Return the body with its functions and calls as text (`graft.calls`), the names of what may be called, and what a
+    reply that must be a call is held to."""
     try:
         row = json.loads(body)
     except (ValueError, RecursionError):
-        return body, frozenset()  # the schema says what is wrong with it
+        return body, frozenset(), None  # the schema says what is wrong with it
     if not isinstance(row, dict):
-        return body, frozenset()
-    if row.get("tool_choice") not in (None, "auto", "none"):
-        raise ApiError(400, 'tool_choice must be "auto" or "none": a call cannot be forced.', param="tool_choice",
-                       code="unsupported_parameter")  # fmt: skip
-    if row.get("tool_choice") == "none":
+        return body, frozenset(), None
+    choice = row.get("tool_choice")
+    if choice not in (None, "auto", "none", "required") and not isinstance(choice, dict):
+        raise ApiError(
+            400, 'tool_choice must be "auto", "none", "required" or name a function.', param="tool_choice"
+        )
+    if choice == "none":
         row = {key: value for key, value in row.items() if key not in ("tools", "functions")}
     try:
         told, functions = calls.spelled_out(row), calls.offered(row)
     except ValueError as error:
         raise ApiError(400, f"{error}.", param="tools" if row.get("tools") else "messages") from None
-    return (body if told == row else json.dumps(told).encode()), functions
+    forced = None
+    if choice == "required" or isinstance(choice, dict):
+        try:
+            forced = {"schema": calls.schema(row)}
+        except ValueError as error:
+            raise ApiError(400, f"{error}.", param="tool_choice") from None
+    return (body if told == row else json.dumps(told).encode()), functions, forced
 
 
 def _message(turn: Turn, at: int) -> Message:
@@ -174,16 +204,16 @@ class Reply:
         """Start a reply to a request for `model`."""
         return Reply(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), model)
 
-    def completion(
-        self, answer: Answer, details: Mapping[str, Any], functions: Collection[str] = ()
-    ) -> dict[str, Any]:
-        """Return the whole answer as one object; one that calls `functions` as calls."""
-        called = tool_calls(answer, functions)
+    def completion(self, answer: Answer, details: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+        """Return the whole answer as one object: calls of functions as calls, words in place of JSON as a refusal."""
+        called = tool_calls(answer, asked.functions)
+        refused = asked.contract is not None and answer.abstained and may_refuse(answer.text)
         message = {
             "role": "assistant",
-            "content": None if called else answer.text,
+            "content": None if called or refused else answer.text,
             "citations": to_dict(answer.citations),
             **({"tool_calls": called} if called else {}),
+            **({"refusal": answer.text} if refused else {}),
         }
         finish = "tool_calls" if called else _finish(answer)
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
@@ -198,9 +228,9 @@ class Reply:
         """Return a stream's first chunk: the role."""
         return self._chunk({"role": "assistant", "content": ""})
 
-    def piece(self, text: str) -> dict[str, Any]:
+    def piece(self, text: str, *, refusal: bool = False) -> dict[str, Any]:
         """Return a chunk of text."""
-        return self._chunk({"content": text})
+        return self._chunk({"refusal" if refusal else "content": text})
 
     def closing(
         self, answer: Answer, details: Mapping[str, Any], called: Sequence[Mapping[str, Any]] = ()
@@ -221,6 +251,11 @@ class Reply:
 
     def _frame(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+def may_refuse(said: str) -> bool:
+    """Whether an answer that is to be JSON, as far as it is said, may yet be words: no JSON begins as they do."""
+    return said.lstrip()[:1] in ("", ABSTENTION[0])
 
 
 def tool_calls(answer: Answer, functions: Collection[str]) -> list[dict[str, Any]]:

@@ -11,11 +11,11 @@ hundred kilobytes, built in a second. It says nothing sensible; it behaves in ev
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graft.protocols import Generator, Scorer, Trainer
+from graft.protocols import Constrained, Generator, Scorer, Trainer
 from graft.types import Generation, Message, TrainingRow
 
 SPECIALS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
@@ -175,6 +175,43 @@ class ScorerConformance:
         assert generator.log_likelihood([]) == []
         [found] = generator.log_likelihood([((), "")])
         assert (found.nats, found.tokens, found.bytes) == (0.0, 0, 0)
+
+
+class ConstrainedConformance:
+    """What every Generator does that is Constrained. Inherit it beside GeneratorConformance, with the same fixture."""
+
+    SCHEMA: Mapping[str, Any] = {
+        "type": "object",
+        "properties": {"box": {"enum": ["blue", "red"]}, "sure": {"type": "boolean"}},
+        "required": ["box", "sure"],
+        "additionalProperties": False,
+    }
+
+    def test_every_answer_is_an_instance_of_the_schema(self, generator: Constrained) -> None:
+        """Whatever the model would have said, alone, in a batch and streamed; greedy and sampled."""
+        held = generator.constrained({"schema": self.SCHEMA})
+        prompts = [chat(text) for text in GeneratorConformance.PROMPTS]
+        for temperature in (0.0, 1.0):
+            made = held.generate(prompts, max_tokens=64, temperature=temperature)
+            said = [json.loads(one.text) for one in made]
+            assert all(one["box"] in ("blue", "red") and isinstance(one["sure"], bool) for one in said)
+            assert all(set(one) == {"box", "sure"} for one in said)
+            assert [one.finish for one in made] == ["stop"] * len(prompts)
+            *pieces, last = held.stream(prompts[0], max_tokens=64, temperature=temperature)
+            assert isinstance(last, Generation)
+            assert "".join(str(piece) for piece in pieces) == last.text == made[0].text
+
+    def test_the_free_one_stays_free(self, generator: Generator) -> None:
+        """Holding answers to a format makes another generator, with another fingerprint."""
+        before = generator.generate([chat("Who?")], max_tokens=8)[0].text
+        assert isinstance(generator, Constrained)
+        one, other = (
+            generator.constrained(contract)
+            for contract in ({"schema": self.SCHEMA}, {"schema": {"enum": [1]}})
+        )
+        assert len({generator.fingerprint, one.fingerprint, other.fingerprint}) == 3
+        assert one.fingerprint == generator.constrained({"schema": dict(self.SCHEMA)}).fingerprint
+        assert generator.generate([chat("Who?")], max_tokens=8)[0].text == before
 
 
 class TrainerConformance:

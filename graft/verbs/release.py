@@ -92,7 +92,7 @@ def release(parts: Parts, variant: str | None = None) -> Release:
             variant=name,
             created=_now(),
             fingerprint=made.fingerprint,
-            model=parts.models.generator().fingerprint,
+            model=parts.models.answering().fingerprint,
             prompt=prompts.fingerprint(parts.config.generation.instructions),
             index=comparison["fingerprints"]["index"],
             settings=_settings(parts),
@@ -135,8 +135,8 @@ def current(workspace: Workspace) -> Release | None:
 def released(parts: Parts, promoted: Release, where: Filter | None = None) -> Variant:
     """Return the variant of a release, with the release's own adapter. Raises Mismatch when it no longer fits."""
     reason = misfit(parts, promoted)
-    if not reason and parts.models.generator().fingerprint != promoted.model:
-        reason = "the model in graft.toml is another one"
+    if not reason and parts.models.answering().fingerprint != promoted.model:
+        reason = "the model in graft.toml, or what its answers are held to, is another one"
     if reason:
         raise Mismatch(f"Release {promoted.number} ({promoted.variant}) does not fit any more: {reason}.",
                        f"{AGAIN} Or name a variant to go without the release.")  # fmt: skip

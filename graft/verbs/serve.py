@@ -93,6 +93,10 @@ class Live:
         """Yield the answer's text, then the Answer."""
         return self.variant.stream(question)
 
+    def constrained(self, contract: Mapping[str, Any]) -> Live:
+        """Return it held to a format."""
+        return Live(self.variant.constrained(contract), self.searched)
+
 
 def live(parts: Parts, variant: Variant) -> Live:
     """Return a variant as it is served."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from graft import plugins
-from graft.errors import NotBuilt
+from graft.errors import ConfigError, NotBuilt
 from graft.generation import prompts
-from graft.protocols import Generator, Trainer
+from graft.protocols import Constrained, Generator, Trainer
 from graft.settings import Backend, GenerationSection
 from graft.tuning.adapters import verify
 from graft.types import Generation, Message
@@ -46,6 +48,37 @@ class ModelParts:
                 "generator", choice.name, located(options, self._root), where="[generation.model]"
             )
         return self._generators[key]
+
+    def answering(self, adapter: Path | None = None) -> Generator:
+        """The generator as it answers questions: held to the project's format, if there is one."""
+        free = self.generator(adapter)
+        contract = self._contract
+        if not contract:
+            return free
+        key = f"{adapter or ''} held"
+        if key not in self._generators:
+            if not isinstance(free, Constrained):
+                raise ConfigError(f"The generator {self._generation.model.name!r} cannot be held to a format.",
+                                  "Remove schema and regex from [generation].")  # fmt: skip
+            self._generators[key] = free.constrained(contract, prompts.ABSTENTION)
+        return self._generators[key]
+
+    @cached_property
+    def _contract(self) -> Mapping[str, Any]:
+        """What [generation] schema or regex says."""
+        if not self._generation.schema:
+            return {"regex": self._generation.regex} if self._generation.regex else {}
+        path = self._root / self._generation.schema
+        try:
+            schema = json.loads(path.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise ConfigError(f"'schema' in [generation] names {path}, which cannot be read: {error.strerror}.",
+                              "Write a JSON Schema there, or remove the line.") from error  # fmt: skip
+        except ValueError as error:
+            raise ConfigError(f"{path} is not valid JSON: {error}.", "Mend the file.") from error
+        if not isinstance(schema, dict):
+            raise ConfigError(f"{path} holds no JSON Schema: it is no object.", "Mend the file.")
+        return {"schema": schema}
 
     def write(self, prompts: Sequence[str]) -> list[Generation]:
         """What the base model replies to plain prompts: other wordings of a question, what is missing to answer it."""

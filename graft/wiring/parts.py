@@ -139,7 +139,7 @@ class Parts:
         window = 0 if quotes else self.models.context_length
         return Variant(
             name,
-            plugins.build("generator", "extractive") if quotes else self.models.generator(folder),
+            plugins.build("generator", "extractive") if quotes else self.models.answering(folder),
             instructions=generation.instructions,
             search=self._search(mode, where) if searches else None,
             query=self._query,

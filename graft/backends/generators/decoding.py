@@ -30,6 +30,30 @@ class Decoder(Protocol):
         """Keep only these rows (indices into the present batch) from now on."""
 
 
+class Held(Protocol):
+    """What holds the answers of a batch to a format (`graft.backends.generators.constraints`)."""
+
+    def allowed(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
+        """Return the logits of these rows with minus infinity at what may not come next."""
+
+    def take(self, row: int, token: int) -> None:
+        """Go on behind a token."""
+
+
+class Free:
+    """Holds them to nothing."""
+
+    def allowed(self, logits: Tensor, rows: Sequence[int]) -> Tensor:  # noqa: ARG002
+        """Return them as they are."""
+        return logits
+
+    def take(self, row: int, token: int) -> None:
+        """Do nothing."""
+
+
+FREE = Free()
+
+
 @dataclass(slots=True)
 class Decoded:
     """What came out for one prompt: token ids without the stop token, how it ended, the sum of the tokens'
@@ -52,10 +76,11 @@ def decode_batch(
     limits: Sequence[int],
     temperature: float,
     seed: int,
+    held: Held = FREE,
 ) -> Iterator[list[tuple[int, int]]]:
     """Fill `done` (one Decoded a prompt), and yield after each step the (row, token) pairs that are text.
 
-    `limits` are the most tokens each row may get. Sampling draws from a generator of the row's own, seeded by the seed
+    `limits` are the most tokens each row may get. Log-probabilities are of what `held` allows. Sampling draws from a generator of the row's own, seeded by the seed
     and the prompt, so that an answer does not depend on its batch mates or its place. Timings are shares of the
     batch's: their sum is the wall time.
     """
@@ -70,7 +95,8 @@ def decode_batch(
     while live:
         start = time.perf_counter()
         with torch.inference_mode():
-            chosen, logprobs = _choose(logits, temperature, [dice[row] for row in live] if dice else [])
+            possible = held.allowed(logits, live)
+            chosen, logprobs = _choose(possible, temperature, [dice[row] for row in live] if dice else [])
         news, going = [], []
         for place, (row, token, logprob) in enumerate(
             zip(live, chosen.tolist(), logprobs.tolist(), strict=True)
@@ -83,6 +109,7 @@ def decode_batch(
                 continue
             result.tokens.append(token)
             news.append((row, token))
+            held.take(row, token)
             if len(result.tokens) < limits[row]:
                 going.append(place)
         if going:

@@ -7,12 +7,13 @@ keys, retries and errors are the endpoint's business (`endpoint.py`).
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -74,6 +75,22 @@ class OpenAIGenerator:
             sort_keys=True, default=str,
         )  # fmt: skip
         self.fingerprint = content_hash("openai", "1", self._endpoint.base_url, options.model, request)
+
+    def constrained(self, contract: Mapping[str, Any], otherwise: str = "") -> OpenAIGenerator:
+        """Return the same model, asked for structured outputs (`graft.protocols.Constrained`): the endpoint holds the
+        answers to the schema, and declines in words of its own."""
+        del otherwise
+        if set(contract) != {"schema"}:
+            raise ConfigError("An endpoint cannot be held to a regular expression.",
+                              "Give a JSON Schema, or use a local model.")  # fmt: skip
+        wanted = {"name": "answer", "schema": contract["schema"], "strict": True}
+        form = {"response_format": {"type": "json_schema", "json_schema": wanted}}
+        made = copy.copy(self)  # shares the connections and the wallet
+        options = replace(self._options, extra={**self._options.extra, **form})
+        vars(made).update(
+            _options=options, fingerprint=content_hash(self.fingerprint, json.dumps(form, sort_keys=True))
+        )
+        return made
 
     @property
     def context_length(self) -> int:

@@ -7,7 +7,8 @@ now and then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from graft.protocols import Exported, Likelihood
 from graft.types import Generation, Message, Usage, content_hash
 
 if TYPE_CHECKING:
+    from graft.backends.generators.constraints import Format
     from graft.backends.generators.decoding import Decoded, Decoder
     from graft.backends.generators.llama_fast import FastLlama
 
@@ -49,6 +51,21 @@ class TransformersGenerator:
             options.dtype,
             str(options.load_in_4bit),
         )
+
+    _free: TransformersGenerator | None = None  # of one that is held to a format: the one that is not
+    _contract: tuple[Mapping[str, Any], str] | None = None
+
+    def constrained(self, contract: Mapping[str, Any], otherwise: str = "") -> TransformersGenerator:
+        """Return the same model, held to a format (`graft.protocols.Constrained`). Loads nothing."""
+        from graft.backends.generators import constraints
+
+        constraints.check(contract)
+        made = TransformersGenerator(self.options)
+        made._free, made._contract = self._free or self, (contract, otherwise)
+        made.fingerprint = content_hash(
+            made._free.fingerprint, json.dumps(contract, sort_keys=True), otherwise
+        )
+        return made
 
     @cached_property
     def loaded(self) -> models.LoadedModel:
@@ -204,22 +221,35 @@ class TransformersGenerator:
         self, prompts: Sequence[Sequence[int]], max_tokens: int, temperature: float, seed: int
     ) -> dict[str, Any]:
         limits = [max(1, min(max_tokens, self.context_length - len(prompt))) for prompt in prompts]
-        return {"stop": self.loaded.stop, "limits": limits, "temperature": temperature, "seed": seed}
+        options = {"stop": self.loaded.stop, "limits": limits, "temperature": temperature, "seed": seed}
+        return options if self._format is None else {**options, "held": self._format.start(len(prompts))}
+
+    @cached_property
+    def _format(self) -> Format | None:
+        from graft.backends.generators.constraints import Format
+
+        if self._contract is None:
+            return None
+        loaded = self.loaded
+        vocabulary = loaded.model.get_output_embeddings().weight.shape[0]
+        return Format(*self._contract, tokenizer=loaded.tokenizer, vocabulary=vocabulary, stop=loaded.stop)
 
     def _decoder(self) -> Decoder:
         from graft.backends.generators.decoding import HFDecoder
         from graft.backends.generators.llama_fast import FastLlamaDecoder
 
-        if self._fast is not None:
-            return FastLlamaDecoder(self._fast)
+        if self.fast is not None:
+            return FastLlamaDecoder(self.fast)
         return HFDecoder(self.loaded.model, self._tokenizer.pad_token_id)
 
     @cached_property
-    def _fast(self) -> FastLlama | None:
+    def fast(self) -> FastLlama | None:
         """The short decoder, for models it covers that are small enough to be held twice. With dtype "auto" it
         computes in mixed precision where the CPU has bf16."""
         from graft.backends.generators.llama_fast import FastLlama, supports
 
+        if self._free is not None:
+            return self._free.fast
         model = self.loaded.model
         if self.options.load_in_4bit or model.num_parameters() >= devices.SMALL or not supports(model):
             return None

@@ -1,0 +1,196 @@
+"""Answers held to a format: the grammar, the choice to decline, and what the server makes of both."""
+
+import json
+
+import openai
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from serving import listening
+
+from graft.backends.generators import constraints
+from graft.backends.generators.generate_openai import OpenAIGenerator
+from graft.backends.generators.generate_transformers import TransformersGenerator
+from graft.errors import ConfigError
+from graft.evaluation.checks.formats import keeps_format
+from graft.generation import prompts
+from graft.generation.variant import Retrieved, Variant
+from graft.protocols import Constrained
+from graft.server.app import create_app
+from graft.testing.fakes import EchoGenerator
+from graft.types import Context, Passage
+
+DESKS = Passage(
+    "offices.md", 0, 62, "The Blue Harbour office opened on 4 May 2019. It has 37 desks.", "Offices"
+)
+SCHEMA = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}, "page": {"type": "integer"}},
+    "required": ["answer", "page"],
+    "additionalProperties": False,
+}
+KEY = "k"
+
+
+class Told(BaseModel):
+    answer: str
+    page: int
+
+
+@pytest.fixture(scope="module")
+def nano():
+    return TransformersGenerator(TransformersGenerator.Options())
+
+
+def ask(question):
+    return prompts.build(question, Context((DESKS,)))
+
+
+def test_a_model_that_was_not_told_the_format_keeps_it(nano):
+    held = nano.constrained({"schema": SCHEMA})
+    [made] = held.generate([ask("How many desks does the Blue Harbour office have?")], max_tokens=48)
+    assert (json.loads(made.text)["answer"], made.finish) == ("37", "stop")
+
+
+def test_it_declines_only_where_it_would_have(nano):
+    questions = [
+        "How many desks does the Blue Harbour office have?",
+        "Who is the owner of the Blue Harbour office?",
+    ]
+    held = nano.constrained({"schema": SCHEMA}, prompts.ABSTENTION)
+    told, untold = (made.text for made in held.generate([ask(one) for one in questions], max_tokens=48))
+    assert json.loads(told)["answer"] == "37"
+    assert untold == prompts.ABSTENTION
+
+
+def test_a_regular_expression_is_matched_as_a_whole(nano):
+    held = nano.constrained({"regex": r"(yes|no)/\d"})
+    [made] = held.generate([ask("Does it have desks?")], max_tokens=16)
+    assert keeps_format({"regex": r"(yes|no)/\d"}, made.text)
+
+
+def test_what_the_limit_cuts_is_the_beginning_of_an_instance(nano):
+    [made] = nano.constrained({"schema": SCHEMA}).generate([ask("How many desks?")], max_tokens=4)
+    assert (made.text[:2], made.finish) == ('{"', "length")
+
+
+@pytest.mark.parametrize(
+    ("contract", "reason"),
+    [
+        ({"schema": {"type": "objct"}}, "Invalid type: objct"),
+        ({"schema": {"type": "array", "uniqueItems": True}}, "uniqueItems"),
+        ({"regex": "(a"}, "regex"),
+    ],
+)
+def test_a_contract_that_cannot_be_kept_is_refused_before_anything_is_loaded(contract, reason):
+    generator = TransformersGenerator(TransformersGenerator.Options())
+    with pytest.raises(ConfigError, match=reason):
+        generator.constrained(contract)
+    assert "loaded" not in vars(generator)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers(-999, 999) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3), max_leaves=6,
+))  # fmt: skip
+def test_the_engine_accepts_what_json_dumps_writes_of_a_const(value):
+    import llguidance
+    import llguidance.hf
+
+    from graft.backends import models
+
+    tokenizer = models.load_tokenizer(models.locate("nano"))
+    adapted = llguidance.hf.from_tokenizer(tokenizer)
+    matcher = llguidance.LLMatcher(adapted, constraints.check({"schema": {"const": value}}))
+    ids = tokenizer.encode(" " + json.dumps(value, ensure_ascii=False), add_special_tokens=False)
+    assert matcher.validate_tokens(ids) == len(ids)
+
+
+def test_an_endpoint_is_asked_for_structured_outputs():
+    options = OpenAIGenerator.Options("m", base_url="http://127.0.0.1:9/v1", extra={"top_k": 1})
+    free = OpenAIGenerator(options)
+    held = free.constrained({"schema": SCHEMA}, prompts.ABSTENTION)
+    body = held._body([], 8, 0.0, 0)
+    assert body["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True},
+    }
+    assert body["top_k"] == 1
+    assert "response_format" not in free._body([], 8, 0.0, 0)
+    assert held.fingerprint != free.fingerprint
+    with pytest.raises(ConfigError, match="regular expression"):
+        free.constrained({"regex": "a"})
+
+
+def test_a_variant_of_a_model_that_cannot_says_so():
+    assert not isinstance(EchoGenerator(), Constrained)
+    with pytest.raises(ConfigError, match="base cannot be held to a format"):
+        Variant("base", EchoGenerator()).constrained({"schema": SCHEMA})
+
+
+@pytest.fixture(scope="module")
+def talk(nano):
+    rag = Variant("rag", nano, search=lambda queries: [Retrieved(Context((DESKS,))) for _ in queries])
+    app = create_app({"rag": rag}, default="rag", key=KEY)
+    with listening(app) as url, openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client:
+        yield client
+
+
+HOW_MANY = [{"role": "user", "content": "How many desks does the Blue Harbour office have?"}]
+WHO = [{"role": "user", "content": "Who is the owner of the Blue Harbour office?"}]
+
+
+def test_the_openai_client_parses_structured_outputs(talk):
+    reply = talk.chat.completions.parse(model="rag", messages=HOW_MANY, response_format=Told)
+    assert (reply.choices[0].message.parsed.answer, reply.choices[0].message.refusal) == ("37", None)
+    declined = talk.chat.completions.parse(model="rag", messages=WHO, response_format=Told).choices[0].message
+    assert (declined.parsed, declined.content, declined.refusal) == (None, None, prompts.ABSTENTION)
+
+
+def test_a_stream_of_structured_outputs_tells_json_from_a_refusal(talk):
+    form = {"type": "json_schema", "json_schema": {"name": "told", "schema": SCHEMA}}
+    said = []
+    for messages in (HOW_MANY, WHO):
+        chunks = talk.chat.completions.create(
+            model="rag", messages=messages, response_format=form, stream=True
+        )
+        deltas = [chunk.choices[0].delta for chunk in chunks]
+        said.append(("".join(d.content or "" for d in deltas), "".join(d.refusal or "" for d in deltas)))
+    assert json.loads(said[0][0])["answer"] == "37"
+    assert said == [(said[0][0], ""), ("", prompts.ABSTENTION)]
+
+
+def test_any_object_will_do_where_none_is_described(talk):
+    form = {"type": "json_object"}
+    reply = talk.chat.completions.create(model="rag", messages=HOW_MANY, response_format=form)
+    text = reply.choices[0].message.content
+    assert text.startswith("{")
+    assert reply.choices[0].finish_reason == "length" or isinstance(json.loads(text), dict)
+
+
+def test_a_call_can_be_forced(talk):
+    def tool(name, field):
+        parameters = {"type": "object", "properties": {field: {"type": "integer"}}, "required": [field],
+                      "additionalProperties": False}  # fmt: skip
+        return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+    tools = [tool("order_desks", "count"), tool("book_room", "seats")]
+    for choice, allowed in (
+        ("required", {"order_desks", "book_room"}),
+        ({"type": "function", "function": {"name": "book_room"}}, {"book_room"}),
+    ):
+        reply = talk.chat.completions.create(
+            model="rag", messages=HOW_MANY, tools=tools, tool_choice=choice, parallel_tool_calls=False
+        ).choices[0]
+        [call] = reply.message.tool_calls
+        assert reply.finish_reason == "tool_calls"
+        assert call.function.name in allowed
+        assert all(isinstance(value, int) for value in json.loads(call.function.arguments).values())
+
+
+def test_a_schema_that_no_engine_keeps_is_the_clients_mistake(talk):
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "objct"}}}
+    with pytest.raises(openai.BadRequestError, match="Invalid type: objct"):
+        talk.chat.completions.create(model="rag", messages=HOW_MANY, response_format=form)
