@@ -2,6 +2,8 @@
 
 import json
 
+import llguidance
+import llguidance.hf
 import openai
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from serving import listening
 
+from graft.backends import models
 from graft.backends.generators import constraints
 from graft.backends.generators.generate_openai import OpenAIGenerator
 from graft.backends.generators.generate_transformers import TransformersGenerator
@@ -31,6 +34,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 KEY = "k"
+TOKENS = llguidance.hf.from_tokenizer(models.load_tokenizer(models.locate("nano")))
 
 
 class Told(BaseModel):
@@ -96,16 +100,21 @@ def test_a_contract_that_cannot_be_kept_is_refused_before_anything_is_loaded(con
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3), max_leaves=6,
 ))  # fmt: skip
 def test_the_engine_accepts_what_json_dumps_writes_of_a_const(value):
-    import llguidance
-    import llguidance.hf
-
-    from graft.backends import models
-
-    tokenizer = models.load_tokenizer(models.locate("nano"))
-    adapted = llguidance.hf.from_tokenizer(tokenizer)
-    matcher = llguidance.LLMatcher(adapted, constraints.check({"schema": {"const": value}}))
-    ids = tokenizer.encode(" " + json.dumps(value, ensure_ascii=False), add_special_tokens=False)
+    matcher = llguidance.LLMatcher(TOKENS, constraints.check({"schema": {"const": value}}))
+    ids = TOKENS.tokenize_str(" " + json.dumps(value, ensure_ascii=False))
     assert matcher.validate_tokens(ids) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("names", "allowed"),
+    [({"enum": ["a", "b.c"]}, ["{}", '{"b.c": 1, "a": 2}']), ({"pattern": "^x"}, ['{"xy": 1}'])],
+)
+def test_names_of_properties_are_kept(names, allowed):
+    schema = {"type": "object", "propertyNames": names, "additionalProperties": {"type": "integer"}}
+    for text in (*allowed, '{"bxc": 1}', '{"a": "1"}'):
+        matcher = llguidance.LLMatcher(TOKENS, constraints.check({"schema": schema}))
+        ids = TOKENS.tokenize_str(text)
+        assert (matcher.validate_tokens(ids) == len(ids)) == (text in allowed)
 
 
 def test_an_endpoint_is_asked_for_structured_outputs():

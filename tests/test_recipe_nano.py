@@ -22,18 +22,19 @@ import numpy as np
 
 from graft.generation import prompts
 from graft.types import Message
-from recipes.nano import circuit, corpora, events, export, plan, run, stream, tokenizer, train
+from recipes.nano import circuit, export, plan, run, train
 from recipes.nano.attention import attend
-from recipes.nano.cloze import clozes
-from recipes.nano.documents import Passage
-from recipes.nano.forms import UNKNOWN, Reply, announced, draw_system
+from recipes.nano.data import corpora, events, stream, tokenizer
+from recipes.nano.data.cloze import clozes
+from recipes.nano.data.documents import Passage
+from recipes.nano.data.forms import UNKNOWN, Reply, announced, draw_system
+from recipes.nano.data.meanings import Meanings
+from recipes.nano.data.questions import Turn, make_chat, to_chat
+from recipes.nano.data.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, Relation, catalogue
+from recipes.nano.data.stream import ANSWER, CITING, NOTHING, NOWHERE, OPENING, REFUSING
+from recipes.nano.data.wordings import ASK_CORES, SAID_CORES
 from recipes.nano.growing import grow
-from recipes.nano.meanings import Meanings
 from recipes.nano.model import MEANING_WIDTH, Nano, Shape
-from recipes.nano.questions import Turn, make_chat, to_chat
-from recipes.nano.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, Relation, catalogue
-from recipes.nano.stream import ANSWER, CITING, NOTHING, NOWHERE, OPENING, REFUSING
-from recipes.nano.wordings import ASK_CORES, SAID_CORES
 
 DATA = Path(os.environ.get("GRAFT_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TINY = Shape(vocab=512, hidden=64, layers=2, heads=1, ffn=64, context=256)
@@ -67,7 +68,7 @@ def make(sources):
     return lambda step, progress: plan.batch_at(7, step, progress, sources, STAGE)
 
 
-WRITTEN = sorted(Path(corpora.__file__).parent.glob("asked-*.txt"))
+WRITTEN = sorted(corpora.WRITTEN.glob("asked-*.txt"))
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
@@ -93,7 +94,7 @@ def test_a_written_question_without_its_answer_in_the_passage_is_left_out(tmp_pa
         "licences\n\n= clapnq:a#1\nsince when is there a mill | 1902\nWho built it? | -\nWhere? | Oslo\n"
         "\n= clapnq:a\nWhat comes first? | One\n\n= clapnq:gone\nWhat? | One\n\n= Rules\n> No dogs.\nwhat must stay out | dogs\n"
     )
-    monkeypatch.setattr(corpora, "__file__", str(tmp_path / "corpora.py"))
+    monkeypatch.setattr(corpora, "WRITTEN", tmp_path)
     assert list(corpora._written(tmp_path)) == [
         corpora.Reading(
             "T",
@@ -132,7 +133,7 @@ def test_generator_is_deterministic():
 
 def test_generator_does_not_depend_on_the_process():
     code = (
-        "import random, zlib; from recipes.nano.questions import make_chat; "
+        "import random, zlib; from recipes.nano.data.questions import make_chat; "
         "print([zlib.crc32(str(make_chat(random.Random(s), 'train', 4, 3)).encode()) for s in range(25)])"
     )
     said = {

@@ -24,7 +24,7 @@ from graft.backends.trainers.train_peft import PeftTrainer
 from graft.evaluation.checks.correctness import exact_match
 from graft.generation import prompts
 from graft.types import TrainingRow
-from recipes.nano import corpora
+from recipes.nano.data import corpora
 from recipes.nano.evaluate import CITATION
 from recipes.nano.measure import Case, programmatic
 

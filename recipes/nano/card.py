@@ -52,8 +52,8 @@ Abstention F1: {abstention}.
 - Most of the training text is programmatic, written by this recipe (Apache-2.0): documents, tables, records, letters and
   questions about them, with invented names.
 - Questions and wordings written for this project with a large language model, not drawn from any data set: kinds of thing and
-  their wordings (`relations-*.txt`, `open-*.txt`, `events.txt`; Apache-2.0), and questions about passages of the train files
-  below (`asked-*.txt`), whose answers were checked by program to stand in the passage.
+  their wordings (`recipes/nano/data/written`; Apache-2.0), and questions about passages of the train files
+  below (`asked-*.txt` there), whose answers were checked by program to stand in the passage.
 - Cloze questions and language modelling over `prose` (public domain, CC0, MIT, Apache-2.0, BSD, CC BY, CC BY-SA; each
   text's source is listed with the data) and over the passages of the train questions below.
 - Train splits only of: SQuAD 2.0 subset (CC BY-SA 4.0), Natural Questions oracle subset (MIT; text CC BY-SA 3.0), COVID-QA

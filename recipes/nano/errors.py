@@ -11,10 +11,10 @@ from collections import Counter
 from graft.backends.generators.generate_transformers import TransformersGenerator
 from graft.evaluation.checks.abstention import is_abstention
 from graft.evaluation.checks.correctness import exact_match
-from recipes.nano.documents import World
+from recipes.nano.data.documents import World
+from recipes.nano.data.questions import Turn
 from recipes.nano.evaluate import CITATION, MAX_TOKENS
 from recipes.nano.measure import drawn
-from recipes.nano.questions import Turn
 
 
 def kind_of(turn: Turn, world: World, answer: str) -> str:

@@ -8,8 +8,8 @@ import torch
 from tokenizers import Tokenizer
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
+from recipes.nano.data.tokenizer import END, PAD, wrap
 from recipes.nano.model import Nano, Shape, to_llama_state
-from recipes.nano.tokenizer import END, PAD, wrap
 
 
 def llama_config(shape: Shape, tokenizer: Tokenizer) -> LlamaConfig:

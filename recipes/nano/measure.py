@@ -12,11 +12,11 @@ from pathlib import Path
 
 from graft.generation import prompts
 from graft.types import Context, Message, Passage
-from recipes.nano import corpora
-from recipes.nano.documents import World, make_world
-from recipes.nano.forms import plain
-from recipes.nano.questions import Turn, turns
-from recipes.nano.relations import Split
+from recipes.nano.data import corpora
+from recipes.nano.data.documents import World, make_world
+from recipes.nano.data.forms import plain
+from recipes.nano.data.questions import Turn, turns
+from recipes.nano.data.relations import Split
 
 LONGEST = 2000  # characters shown of a clapnq passage: one has 23,000, of which some take a token each
 WINDOW = 900  # characters of a paper shown for a covid-qa question, the answer at a random place inside

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from recipes.nano import corpora, reading, stream
-from recipes.nano.questions import Chat
-from recipes.nano.stream import Batch, Source
+from recipes.nano.data import corpora, reading, stream
+from recipes.nano.data.questions import Chat
+from recipes.nano.data.stream import Batch, Source
 
 
 @dataclass(frozen=True)

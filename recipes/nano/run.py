@@ -23,22 +23,11 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from recipes.nano import (
-    card,
-    circuit,
-    corpora,
-    evaluate,
-    export,
-    meanings,
-    measure,
-    plan,
-    stream,
-    tokenizer,
-    train,
-)
+from recipes.nano import card, circuit, evaluate, export, measure, plan, train
 from recipes.nano.crew import join
+from recipes.nano.data import corpora, meanings, stream, tokenizer
+from recipes.nano.data.questions import make_chat
 from recipes.nano.model import MEANING_WIDTH, Nano, Picks, Points, Shape, Words
-from recipes.nano.questions import make_chat
 
 PEAK_TFLOPS = {
     "H100": 989.0,

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 
 from recipes.nano.crew import Crew
+from recipes.nano.data.meanings import Meanings
+from recipes.nano.data.stream import ANSWER, CITING, CONTEXT, OPENING, REFUSING, Batch, Pointers
 from recipes.nano.growing import grow
-from recipes.nano.meanings import Meanings
 from recipes.nano.model import MEANING_WIDTH, Nano, Picks, Points, Shape, Words
 from recipes.nano.muon import Muon
-from recipes.nano.stream import ANSWER, CITING, CONTEXT, OPENING, REFUSING, Batch, Pointers
 
 POINTS_EVERY = 20  # tokens of a row for each position that is told where to look
 # What the log tells apart, since a mean over all tokens hid that citations were guessed: the share of first guesses that are right.

@@ -96,7 +96,7 @@ def check(contract: Mapping[str, Any]) -> str:
     except ModuleNotFoundError as error:
         raise MissingExtra("Answers held to a format", "llguidance", "models") from error
     if "schema" in contract:
-        schema = contract["schema"]
+        schema = _known(contract["schema"])
         made = _lark(
             "%json " + json.dumps({**schema, "x-guidance": WRITTEN} if isinstance(schema, dict) else schema)
         )
@@ -116,6 +116,24 @@ def _lark(rule: str) -> str:
     from llguidance import LLMatcher
 
     return str(LLMatcher.grammar_from_lark(f"start: / ?/ ({rule})"))
+
+
+def _known(schema: Any) -> Any:
+    """Return a schema with `propertyNames`, which the engine does not know, as `patternProperties`, which it does."""
+    if isinstance(schema, list):
+        return [_known(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: value if key in ("enum", "const") else _known(value) for key, value in schema.items()}
+    names = made.get("propertyNames")
+    if isinstance(names, dict) and len(names) == 1 and {"properties", "patternProperties"}.isdisjoint(made):
+        listed = names.get("enum", ())
+        pattern = names.get("pattern") or "^(" + "|".join(re.escape(str(name)) for name in listed) + ")$"
+        if listed or "pattern" in names:
+            value = made.pop("additionalProperties", True)
+            del made["propertyNames"]
+            made |= {"patternProperties": {pattern: value}, "additionalProperties": False}
+    return made
 
 
 def _reason(told: str) -> str:

@@ -18,7 +18,7 @@ CAUSES = {
     "unsupported": "says what no passage supports: tighten the instructions, or tune with abstaining examples",
     "knowledge gap": "no passages are used and the model does not know: add retrieval, or examples",
     "should abstain": "answered a question that has no answer in the documents: raise the abstention threshold",
-    "format": "right, but the format contract is broken: add examples of the format",
+    "format": "right, but the format contract is broken: hold answers to it ([generation] schema), or add examples of it",
 }
 """Cause → what it means and what helps."""
 

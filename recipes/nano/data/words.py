@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from recipes.nano import lexicon
+from recipes.nano.data import lexicon
 
 Maker = Callable[[random.Random], str]
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from recipes.nano import words
-from recipes.nano.strange import STRANGE_ASKED, STRANGE_SAID
-from recipes.nano.wordings import composed
+from recipes.nano.data import words
+from recipes.nano.data.strange import STRANGE_ASKED, STRANGE_SAID
+from recipes.nano.data.wordings import composed
 
+WRITTEN = Path(__file__).with_name("written")
 Split = Literal["train", "dev", "test"]
 FILES = {
     "train": (
@@ -37,7 +38,7 @@ FILES = {
 
 
 def _lines(file: str) -> tuple[str, ...]:
-    return tuple(Path(__file__).with_name(file).read_text(encoding="utf-8").splitlines())
+    return tuple((WRITTEN / file).read_text(encoding="utf-8").splitlines())
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _forms(text: str) -> tuple[str, ...]:
 def catalogue(split: Split) -> tuple[Kind, ...]:
     """Read the files of a split; dev and test have kinds of thing of their own."""
     kinds: list[tuple[list[str], list[Relation]]] = []
-    texts = [Path(__file__).with_name(file).read_text(encoding="utf-8") for file in FILES[split]]
+    texts = [(WRITTEN / file).read_text(encoding="utf-8") for file in FILES[split]]
     for line in "\n".join(texts).splitlines():
         if not line or line.startswith("#"):
             continue

@@ -12,9 +12,17 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from recipes.nano import things, words
-from recipes.nano.layouts import Fact, faq, listing, mail, prose, records, revised, table
-from recipes.nano.relations import Kind, Relation, Split, catalogue, open_relation, strange_relation, vary
+from recipes.nano.data import things, words
+from recipes.nano.data.layouts import Fact, faq, listing, mail, prose, records, revised, table
+from recipes.nano.data.relations import (
+    Kind,
+    Relation,
+    Split,
+    catalogue,
+    open_relation,
+    strange_relation,
+    vary,
+)
 
 
 @dataclass(frozen=True)

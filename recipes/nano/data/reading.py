@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graft.generation import prompts
-from recipes.nano.cloze import clozes
-from recipes.nano.corpora import Reading
-from recipes.nano.documents import Passage
-from recipes.nano.forms import Form, Reply, draw_system, plain
-from recipes.nano.questions import Chat, Turn, to_chat
-from recipes.nano.relations import Relation
+from recipes.nano.data.cloze import clozes
+from recipes.nano.data.corpora import Reading
+from recipes.nano.data.documents import Passage
+from recipes.nano.data.forms import Form, Reply, draw_system, plain
+from recipes.nano.data.questions import Chat, Turn, to_chat
+from recipes.nano.data.relations import Relation
 
 Titled = tuple[str, str]  # (title, text)
 SPAN = Relation("", "", ("{v}",), ())

@@ -17,10 +17,10 @@ from tokenizers import Tokenizer
 
 from graft.generation import prompts
 from graft.types import Message
-from recipes.nano import events
-from recipes.nano.forms import UNKNOWN
-from recipes.nano.questions import Chat, Turn, make_chat
-from recipes.nano.tokenizer import END, PAD, SPECIALS
+from recipes.nano.data import events
+from recipes.nano.data.forms import UNKNOWN
+from recipes.nano.data.questions import Chat, Turn, make_chat
+from recipes.nano.data.tokenizer import END, PAD, SPECIALS
 
 # What a position is to the loss: padding, a token to read, one to answer with; and, among those, the ones that decide:
 # where a value opens, where a citation's number stands, where a refusal begins.

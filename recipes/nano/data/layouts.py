@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recipes.nano import lexicon, things, words
-from recipes.nano.relations import Kind, Relation
+from recipes.nano.data import lexicon, things, words
+from recipes.nano.data.relations import Kind, Relation
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recipes.nano import things, words
-from recipes.nano.documents import FILLER, Passage, World, make_world
-from recipes.nano.forms import Form, Reply, draw_system
-from recipes.nano.questions import Chat, Turn, to_chat, turns
-from recipes.nano.relations import Relation
+from recipes.nano.data import things, words
+from recipes.nano.data.documents import FILLER, Passage, World, make_world
+from recipes.nano.data.forms import Form, Reply, draw_system
+from recipes.nano.data.questions import Chat, Turn, to_chat, turns
+from recipes.nano.data.relations import Relation
 
 SLOT = re.compile(r"\{(\w)(?:_bare)?\}")
 SENTENCE = re.compile(r"(?<=[.?!]) ")
@@ -50,7 +50,7 @@ class Event:
 def frames() -> tuple[Frame, ...]:
     """Read `events.txt`."""
     found: list[Frame] = []
-    for line in Path(__file__).with_name("events.txt").read_text(encoding="utf-8").splitlines():
+    for line in (Path(__file__).with_name("written") / "events.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             name, _, rest = line[1:].partition("] ")
             found.append(Frame(name, dict(p.split("=") for p in rest.split()), (), {}))

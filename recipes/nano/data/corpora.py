@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+WRITTEN = Path(__file__).with_name("written")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"“])")
 
 
@@ -163,7 +164,7 @@ def _written(data: Path) -> Iterator[Reading]:
     in it, are left out.
     """
     documents: dict[str, dict[str, Row]] = {"prose": {r["id"]: r for r in _prose_rows(data)}}
-    for path in sorted(Path(__file__).parent.glob("asked-*.txt")):
+    for path in sorted(WRITTEN.glob("asked-*.txt")):
         for block in path.read_text(encoding="utf-8").split("\n= ")[1:]:
             key, *lines = block.strip().split("\n")
             if lines[0].startswith("> "):

@@ -22,10 +22,10 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from graft.backends.encoders.embed_minilm import MiniLMEmbedder
-from recipes.nano import corpora, events
+from recipes.nano.data import corpora, events
+from recipes.nano.data.questions import make_chat
+from recipes.nano.data.tokenizer import SPECIALS
 from recipes.nano.model import MEANING_WIDTH
-from recipes.nano.questions import make_chat
-from recipes.nano.tokenizer import SPECIALS
 
 WORD = re.compile(r"(?<![A-Za-z])[a-z]{2,}(?![A-Za-z])")  # lower case alone: a capital may begin a name
 MOST = 24_000

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from graft import types
 from graft.generation import prompts
 from graft.types import Context, Message
-from recipes.nano import words
-from recipes.nano.documents import Passage, World, make_world
-from recipes.nano.forms import Form, Reply, announced, draw_system, plain
-from recipes.nano.layouts import Fact, fill
-from recipes.nano.relations import Relation, Split
-from recipes.nano.strange import STRANGE_ASKED
+from recipes.nano.data import words
+from recipes.nano.data.documents import Passage, World, make_world
+from recipes.nano.data.forms import Form, Reply, announced, draw_system, plain
+from recipes.nano.data.layouts import Fact, fill
+from recipes.nano.data.relations import Relation, Split
+from recipes.nano.data.strange import STRANGE_ASKED
 
 OPENERS = ("",) * 20 + (
     "Please tell me: ",

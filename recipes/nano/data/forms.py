@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graft.generation import prompts
-from recipes.nano import words
-from recipes.nano.layouts import fill
-from recipes.nano.relations import Relation
+from recipes.nano.data import words
+from recipes.nano.data.layouts import fill
+from recipes.nano.data.relations import Relation
 
 UNKNOWN = "I don't know."
 PARAPHRASES = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from recipes.nano import lexicon, words
+from recipes.nano.data import lexicon, words
 
 Maker = Callable[[random.Random], str]
 
