@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from serving import listening
 
+from graft import Project
 from graft.backends import models
 from graft.backends.generators import constraints
 from graft.backends.generators.generate_openai import OpenAIGenerator
@@ -22,7 +23,8 @@ from graft.generation.variant import Retrieved, Variant
 from graft.protocols import Constrained
 from graft.server.app import create_app
 from graft.testing.fakes import EchoGenerator
-from graft.types import Context, Passage
+from graft.testing.models import tiny_model
+from graft.types import Context, Message, Passage
 
 DESKS = Passage(
     "offices.md", 0, 62, "The Blue Harbour office opened on 4 May 2019. It has 37 desks.", "Offices"
@@ -34,6 +36,8 @@ SCHEMA = {
     "additionalProperties": False,
 }
 KEY = "k"
+# The engine writes control characters as escapes, DEL among them, which json.dumps does not.
+TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=8)
 TOKENS = llguidance.hf.from_tokenizer(models.load_tokenizer(models.locate("nano")))
 
 
@@ -96,8 +100,8 @@ def test_a_contract_that_cannot_be_kept_is_refused_before_anything_is_loaded(con
 
 @settings(max_examples=60, deadline=None)
 @given(st.recursive(
-    st.none() | st.booleans() | st.integers(-999, 999) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3), max_leaves=6,
+    st.none() | st.booleans() | st.integers(-999, 999) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=6,
 ))  # fmt: skip
 def test_the_engine_accepts_what_json_dumps_writes_of_a_const(value):
     matcher = llguidance.LLMatcher(TOKENS, constraints.check({"schema": {"const": value}}))
@@ -203,3 +207,65 @@ def test_a_schema_that_no_engine_keeps_is_the_clients_mistake(talk):
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "objct"}}}
     with pytest.raises(openai.BadRequestError, match="Invalid type: objct"):
         talk.chat.completions.create(model="rag", messages=HOW_MANY, response_format=form)
+
+
+# --- in a project ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project without documents on a tiny random model, whose answers are held to SCHEMA."""
+    model = tiny_model(tmp_path / "tiny")
+    (tmp_path / "answer.json").write_text(json.dumps(SCHEMA), encoding="utf-8")
+    (tmp_path / "graft.toml").write_text(
+        f'[generation]\nmodel = {{ name = "transformers", model = "{model}" }}\nschema = "answer.json"\nmax_tokens = 200\n',
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def test_a_variant_of_the_project_keeps_its_schema(project):
+    variant = Project(project).parts.variant("base")
+    answers = variant.answer_batch([[Message("user", f"Where is key {n}?")] for n in range(3)])
+    kept = [
+        keeps_format({"schema": SCHEMA}, one.text) or one.abstained or one.finish == "length"
+        for one in answers
+    ]
+    assert kept == [True] * 3
+    assert all(one.text.startswith(("{", prompts.ABSTENTION)) for one in answers)
+    edit(project, 'schema = "answer.json"\n', "")
+    free = Project(project).parts.variant("base")
+    assert free.fingerprint != variant.fingerprint
+    assert not free.answer("Where is key 0?").text.startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("answer.json", "absent.json", "'schema' in [generation] names"),
+        (
+            '"answer.json"',
+            '"answer.json"\nregex = "a"',
+            "graft.toml:4: 'regex' in [generation] stands beside 'schema'",
+        ),
+        ('"answer.json"', '"list.json"', "list.json holds no JSON Schema"),
+        ('"answer.json"', '"broken.json"', "broken.json is not valid JSON"),
+        ('{ name = "transformers"', '{ name = "echo"', "'echo' cannot be held to a format"),
+    ],
+)
+def test_a_format_that_cannot_be_kept_is_told(project, old, new, said):
+    (project / "list.json").write_text("[]", encoding="utf-8")
+    (project / "broken.json").write_text("{", encoding="utf-8")
+    edit(project, old, new)
+    if "echo" in new:
+        edit(project, f', model = "{project / "tiny"}"', "")
+    with pytest.raises(ConfigError) as caught:
+        Project(project).parts.variant("base")
+    assert said in str(caught.value)
+
+
+def edit(project, old, new):
+    path = project / "graft.toml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")

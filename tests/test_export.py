@@ -29,7 +29,7 @@ paths = ["documents"]
 embedder = "hashing"
 passages = 1
 [generation]
-model = {{ name = "transformers", model = "{model}" }}
+model = {{ name = "transformers", model = "{model}", dtype = "float32" }}
 instructions = "Be brief."
 max_tokens = 16
 [tuning]

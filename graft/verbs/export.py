@@ -192,11 +192,15 @@ def _described(
         if made.dtype
         else f"a peft adapter of rank {made.rank}"
     )
+    contract = parts.models.contract
+    held = [("answers", "held to a format while they are written, by GRAFT and not by these weights. Ask other servers for the same "
+             f"(`response_format` of vLLM and llama.cpp): `{json.dumps(contract, ensure_ascii=False)}`")] if contract else []  # fmt: skip
     facts = [
         ("what", what),
         ("base", f"`{made.base}`, fingerprint {parts.models.generator().fingerprint}"),
         ("adapter", f"{key}: {method}, {manifest.summary}"),
         ("prompt", f"fingerprint {prompt}"),
+        *held,
         ("written", datetime.now(UTC).isoformat(timespec="seconds")),
     ]  # fmt: skip
     if made.same is not None:
@@ -216,7 +220,7 @@ def _described(
     record = {
         **to_dict(done), "adapter_fingerprint": manifest.fingerprint, "base_fingerprint": parts.models.generator().fingerprint,
         "prompt": prompt, "identity": dict(manifest.identity), "system": asked[0][0].content, "max_tokens": generation.max_tokens,
-        "temperature": generation.temperature, "stop": list(made.stop), "chat_template_kwargs": dict(made.switches),
+        "temperature": generation.temperature, "format": dict(contract), "stop": list(made.stop), "chat_template_kwargs": dict(made.switches),
         "versions": dict(manifest.versions),
     }  # fmt: skip
     del record["folder"]  # it may be moved

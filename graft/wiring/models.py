@@ -52,7 +52,7 @@ class ModelParts:
     def answering(self, adapter: Path | None = None) -> Generator:
         """The generator as it answers questions: held to the project's format, if there is one."""
         free = self.generator(adapter)
-        contract = self._contract
+        contract = self.contract
         if not contract:
             return free
         key = f"{adapter or ''} held"
@@ -64,8 +64,8 @@ class ModelParts:
         return self._generators[key]
 
     @cached_property
-    def _contract(self) -> Mapping[str, Any]:
-        """What [generation] schema or regex says."""
+    def contract(self) -> Mapping[str, Any]:
+        """What [generation] schema or regex holds answers to; empty when neither is set."""
         if not self._generation.schema:
             return {"regex": self._generation.regex} if self._generation.regex else {}
         path = self._root / self._generation.schema

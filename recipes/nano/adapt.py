@@ -3,6 +3,7 @@
     python -m recipes.nano.adapt format --model graft/models/nano --out runs/format
     python -m recipes.nano.adapt style --model graft/models/nano --out runs/style
     python -m recipes.nano.adapt labels --model graft/models/nano --data ../shared/data --out runs/labels
+    python -m recipes.nano.adapt held --model graft/models/nano     (nothing is trained: answers are held to the format)
 
 Uses the product's trainer and generators, so the times are those that a user sees.
 """
@@ -73,6 +74,18 @@ CONTRACTS = {
 }
 
 
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "ticket_answer": {"type": "string"},
+        "evidence": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 1},
+        "confidence": {"const": "high"},
+    },
+    "required": ["ticket_answer", "evidence", "confidence"],
+    "additionalProperties": False,
+}
+
+
 def _ask(model: str, adapter: str, cases: list[Case]) -> list[str]:
     generator = TransformersGenerator(TransformersGenerator.Options(model=model, adapter=adapter))
     return [g.text.strip() for g in generator.generate([c.prompt for c in cases], max_tokens=64)]
@@ -100,6 +113,17 @@ def learn_format(name: str, model: str, out: Path, **settings: Any) -> dict[str,
         "em_tuned": round(
             100 * fmean(exact_match(a or "", c.golds) for a, c in zip(after, cases, strict=True)), 1
         ),
+    }
+
+
+def hold_format(model: str) -> dict[str, float]:
+    """Hold the untrained model's answers to the format's schema, on the questions of `learn_format`."""
+    contract, cases = CONTRACTS["format"], list(programmatic(300, passages=3))
+    held = TransformersGenerator(TransformersGenerator.Options(model=model)).constrained({"schema": SCHEMA})
+    said = [contract.read(g.text.strip()) for g in held.generate([c.prompt for c in cases], max_tokens=64)]
+    return {
+        "adherence": round(100 * fmean(a is not None for a in said), 1),
+        "em": round(100 * fmean(exact_match(a or "", c.golds) for a, c in zip(said, cases, strict=True)), 1),
     }
 
 
@@ -132,18 +156,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["format", "style", "labels"])
+    parser.add_argument("what", choices=["format", "style", "labels", "held"])
     parser.add_argument("--model", default="nano")
     parser.add_argument("--data", type=Path, default=None, help="the folder of public data sets (for labels)")
-    parser.add_argument("--out", type=Path, required=True, help="where the adapter goes")
+    parser.add_argument("--out", type=Path, default=None, help="where the adapter goes")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rate", type=float, default=0.0, help="learning rate; 0: the trainer's own")
     parser.add_argument("--targets", nargs="*", default=(), help="names of the layers to change; none: all")
     args = parser.parse_args()
+    if args.what == "held":
+        print(json.dumps(hold_format(args.model)))
+        return
+    if args.out is None or (args.what == "labels" and args.data is None):
+        parser.error("--out is needed, and for labels --data")
     if args.what == "labels":
-        if args.data is None:
-            parser.error("labels needs --data")
         result = learn_labels(args.model, args.data, args.out, args.epochs, args.rank)
     else:
         result = learn_format(

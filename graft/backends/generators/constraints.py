@@ -43,7 +43,7 @@ class Format:
         """Begin that many answers."""
         from llguidance import LLMatcher
 
-        matchers = [[LLMatcher(self._tokenizer, way) for way in self._ways] for _ in range(rows)]
+        matchers = [[LLMatcher(self._tokenizer, way, log_level=0) for way in self._ways] for _ in range(rows)]
         return Held(matchers)
 
 
@@ -80,9 +80,7 @@ class Held:
 
     def take(self, row: int, token: int) -> None:
         """Go on behind a token."""
-        for matcher in self._matchers[row]:
-            matcher.consume_token(token)
-        self._matchers[row] = [matcher for matcher in self._matchers[row] if not matcher.is_error()]
+        self._matchers[row] = [matcher for matcher in self._matchers[row] if matcher.consume_token(token)]
 
 
 def _has(bits: Bits, token: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -172,7 +172,10 @@ class TransformersGenerator:
                 "the one that was measured.",
                 "Export the adapter alone (--adapter-only), or build and compare without load_in_4bit first.",
             )
-        answers = tuple(made.text for made in self.generate(prompts, max_tokens=max_tokens))
+        # What other programs will say is what fp32 says, not what reading in bf16 may round.
+        mixed = self.fast is not None and self.fast.mixed
+        exactly = TransformersGenerator(replace(given, dtype="float32")) if mixed else self
+        answers = tuple(made.text for made in exactly.generate(prompts, max_tokens=max_tokens))
         kind = str(self.loaded.model.dtype).removeprefix("torch.") if dtype == "auto" else dtype
         parity = None
         if adapter_only:

@@ -59,6 +59,7 @@ class FastLlama:
         self.norm: Tensor = model.model.norm.weight.detach()
         self.layers = [self._fuse(layer) for layer in model.model.layers]
         self.reading = [_in_bf16(layer) for layer in self.layers] if mixed else self.layers
+        self.mixed = mixed
         self.cache_type = torch.bfloat16 if mixed else self.embedding.dtype
         # One angle a position and pair of coordinates, as unit complex numbers: [positions, width / 2].
         rates = config.rope_parameters["rope_theta"] ** (
