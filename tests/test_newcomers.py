@@ -127,6 +127,27 @@ def test_failed_and_cut_answers_are_told() -> None:
     assert remarks(questions[:1], {"rag": rows[:1]}, max_tokens=96) == ()
 
 
+def test_words_in_place_of_json_are_told_with_the_cheap_remedy() -> None:
+    said = ('{"a": 1}', "a is 1", "I don't know.", '{"a": ')
+    questions = [Question(str(at), (Message("user", f"{at}?"),), ('{"a": 1}',)) for at in range(len(said))]
+    rows = [
+        Row(
+            str(at),
+            "rag",
+            "ok",
+            Answer(text, "rag", abstained=at == 2, finish="length" if at == 3 else "stop"),
+        )
+        for at, text in enumerate(said)
+    ]
+    cut, formless = remarks(questions, {"rag": rows}, max_tokens=96)
+    assert "were cut off" in cut
+    assert formless == (
+        "1 of 2 answers of rag are no JSON, as the expected ones are: [generation] schema holds them to it without any "
+        "training (docs/formats.md)."
+    )
+    assert remarks(questions[:1], {"rag": rows[:1]}, max_tokens=96) == ()
+
+
 def test_long_work_tells_where_it_is_also_where_nobody_has_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from graft.evaluation.checks.recital import recites
+from graft.records import json_in
 from graft.settings import BASELINES
 from graft.types import Question, Row
 
@@ -13,6 +14,8 @@ RECITED = 0.1
 """Share of answers that recite their passages above which a variant is warned of."""
 CUT = 0.05
 """Share of answers that end at the limit of tokens above which a variant is warned of."""
+FORMLESS = 0.05
+"""Share of answers that are no JSON, where the expected ones are, above which a variant is warned of."""
 
 
 def remarks(
@@ -26,6 +29,7 @@ def remarks(
             _cut(name, answered, max_tokens) if name not in BASELINES else []
         )  # quoting ends at the limit by design
         found += _recited(name, questions, answered)
+        found += _formless(name, questions, answered) if name not in BASELINES else []
     return tuple(found)
 
 
@@ -58,3 +62,19 @@ def _recited(name: str, questions: Sequence[Question], rows: Sequence[Row]) -> l
         return []
     told = "correctness does not mark that down, token F1 does"
     return [f"{name} recites its passages in {copied} of {len(rows)} answers: {told}."]
+
+
+def _formless(name: str, questions: Sequence[Question], rows: Sequence[Row]) -> list[str]:
+    """Before anybody tunes for a form: it can be had without."""
+    said = [
+        json_in(row.answer.text) is not None
+        for question, row in zip(questions, rows, strict=True)
+        if any(json_in(expected) is not None for expected in question.answers)
+        and row.answer is not None
+        and not row.answer.abstained
+        and row.answer.finish != "length"
+    ]
+    if len(said) - sum(said) <= FORMLESS * len(said):
+        return []
+    told = f"{len(said) - sum(said)} of {len(said)} answers of {name} are no JSON, as the expected ones are"
+    return [f"{told}: [generation] schema holds them to it without any training (docs/formats.md)."]
