@@ -261,7 +261,7 @@ class _Desk:
             yield schema.event(error.body)
             return
         called = schema.tool_calls(piece, asked.functions)
-        refused = asked.contract is not None and schema.may_refuse(piece.text)
+        refused = asked.contract is not None and bool(piece.text) and schema.may_refuse(piece.text)
         if refused or (held and not called):
             yield schema.event(reply.piece(piece.text, refusal=refused))
         yield schema.event(reply.closing(piece, self._details(asking, piece), called))

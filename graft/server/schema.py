@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from graft import calls
 from graft.errors import BudgetExceeded, ConfigError, DataError, EndpointError, GraftError
-from graft.generation.prompts import ABSTENTION
 from graft.protocols import Filter
 from graft.records import to_dict
 from graft.types import Answer, Message, Usage
 
 # A request that depends on one of these would get something else than it asked for, so it is refused.
 _UNSUPPORTED = ("logprobs", "audio", "modalities", "prediction")
+_JSON_BEGINS = frozenset('{["-0123456789tfn')
 _HARMLESS: tuple[Any, ...] = (None, [], False, {"type": "text"}, ["text"])
 
 
@@ -207,7 +207,7 @@ class Reply:
     def completion(self, answer: Answer, details: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
         """Return the whole answer as one object: calls of functions as calls, words in place of JSON as a refusal."""
         called = tool_calls(answer, asked.functions)
-        refused = asked.contract is not None and answer.abstained and may_refuse(answer.text)
+        refused = asked.contract is not None and bool(answer.text) and may_refuse(answer.text)
         message = {
             "role": "assistant",
             "content": None if called or refused else answer.text,
@@ -254,8 +254,8 @@ class Reply:
 
 
 def may_refuse(said: str) -> bool:
-    """Whether an answer that is to be JSON, as far as it is said, may yet be words: no JSON begins as they do."""
-    return said.lstrip()[:1] in ("", ABSTENTION[0])
+    """Whether an answer that is to be JSON, as far as it is said, may be words instead: JSON begins otherwise."""
+    return said.lstrip()[:1] not in _JSON_BEGINS
 
 
 def tool_calls(answer: Answer, functions: Collection[str]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, StaticCache
 
+from graft.backends.devices import cpu_has_bf16
 from graft.backends.generators.decoding import Decoded, decode_batch
 from graft.backends.generators.llama_fast import FastLlama, FastLlamaDecoder
 
@@ -72,6 +73,12 @@ def written(model: Any, prompts: list[list[int]]) -> None:
         pass
 
 
+@torch.inference_mode()
+def read(model: Any, prompts: list[list[int]]) -> torch.Tensor:
+    """Read prompts with that decoder."""
+    return FastLlamaDecoder(model).prefill(prompts, 1)
+
+
 def measure(folder: Path) -> dict[str, Any]:
     """Tokens a second: reading a long prompt, and writing 128 tokens after a short one, one stream and a batch of 16."""
     result: dict[str, Any] = {"threads": torch.get_num_threads(), **load_seconds(folder)}
@@ -92,10 +99,11 @@ def measure(folder: Path) -> dict[str, Any]:
             result[f"{name} {label}"] = round(NEW * prompt.shape[0] / best(write))
 
         if dtype is torch.float32:  # as the product loads it on a CPU
-            own = FastLlama(model)
+            own = FastLlama(model, mixed=cpu_has_bf16())
+            result["GRAFT reading"] = round(PROMPT / best(lambda m=own: read(m, long.tolist())))
             for label, prompt in (("GRAFT", short), ("GRAFT, batch 16", short.repeat(16, 1))):
                 ids = prompt.tolist()
-                result[f"{name} {label}"] = round(NEW * len(ids) / best(lambda m=own, p=ids: written(m, p)))
+                result[label] = round(NEW * len(ids) / best(lambda m=own, p=ids: written(m, p)))
 
         def step(token: torch.Tensor, cache: Any, place: torch.Tensor, m: Any = model) -> torch.Tensor:
             return m(token, past_key_values=cache, position_ids=place[None], use_cache=True).logits
