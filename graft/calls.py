@@ -8,6 +8,7 @@ becomes JSON: then it is compared as a record, field by field, like any other. K
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -63,20 +64,18 @@ def schema(row: Mapping[str, Any]) -> dict[str, Any]:
     functions = {told["name"]: told for told in (tool.get("function", tool) for tool in tools)}
     choice = row.get("tool_choice")
     if isinstance(choice, Mapping):
-        told = choice.get("function")
-        name = told.get("name") if isinstance(told, Mapping) else None
-        if name not in functions:
+        named = choice.get("function")
+        name = named.get("name") if isinstance(named, Mapping) else None
+        if not isinstance(name, str) or name not in functions:
             raise ValueError(f'"tool_choice" names {name!r}, which is none of "tools"')
         functions = {name: functions[name]}
     if not functions:
         raise ValueError('"tool_choice" asks for a call, and there are no "tools"')
+    found: dict[str, Any] = {}
     calls = [
         {
             "type": "object",
-            "properties": {
-                "name": {"const": name},
-                "arguments": told.get("parameters") or {"type": "object"},
-            },
+            "properties": {"name": {"const": name}, "arguments": _arguments(told, name, found)},
             "required": ["name", "arguments"],
             "additionalProperties": False,
         }
@@ -84,7 +83,31 @@ def schema(row: Mapping[str, Any]) -> dict[str, Any]:
     ]
     single = isinstance(choice, Mapping) or row.get("parallel_tool_calls") is False
     most = {"maxItems": 1} if single else {}
-    return {"type": "array", "items": {"anyOf": calls}, "minItems": 1, **most}
+    shared = {"$defs": found} if found else {}
+    return {"type": "array", "items": {"anyOf": calls}, "minItems": 1, **most, **shared}
+
+
+def _arguments(told: Mapping[str, Any], name: str, found: dict[str, Any]) -> Any:
+    """Return the schema of a function's arguments; what it defines for itself goes to `found`, under the function's name."""
+    wanted = told.get("parameters")
+    if not isinstance(wanted, Mapping):
+        return {"type": "object"}
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, list):
+            return [moved(one) for one in value]
+        if not isinstance(value, Mapping):
+            return value
+        made = {key: moved(one) for key, one in value.items()}
+        if isinstance(value.get("$ref"), str):
+            made["$ref"] = re.sub(r"^#/(?:\$defs|definitions)/", f"#/$defs/{name}.", value["$ref"])
+        return made
+
+    own = {"type": "object", **moved(wanted)}
+    for key in ("$defs", "definitions"):
+        inner = own.pop(key, {})
+        found |= {f"{name}.{one}": rule for one, rule in inner.items()}
+    return own
 
 
 def written(calls: Sequence[Any]) -> str:

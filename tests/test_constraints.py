@@ -16,7 +16,7 @@ from graft.backends import models
 from graft.backends.generators import constraints
 from graft.backends.generators.generate_openai import OpenAIGenerator
 from graft.backends.generators.generate_transformers import TransformersGenerator
-from graft.errors import ConfigError
+from graft.errors import BackendError, ConfigError
 from graft.evaluation.checks.formats import keeps_format
 from graft.generation import prompts
 from graft.generation.variant import Retrieved, Variant
@@ -72,6 +72,44 @@ def test_it_declines_only_where_it_would_have(nano):
     assert untold == prompts.ABSTENTION
 
 
+def test_a_name_that_begins_as_a_refusal_does_is_no_refusal(nano):
+    vendor = Passage("vendor.md", 0, 50, "The vendor of the Blue Harbour office is called IBM.", "Vendor")
+    prompt = prompts.build("What is the vendor of the Blue Harbour office called?", Context((vendor,)))
+    held = nano.constrained({"schema": SCHEMA}, prompts.ABSTENTION)
+    free, [made] = nano.generate([prompt], max_tokens=16)[0].text, held.generate([prompt], max_tokens=48)
+    assert free.startswith("IBM")
+    assert json.loads(made.text)["answer"] == "IBM"
+
+
+def test_the_order_of_properties_is_part_of_the_format(nano):
+    turned = {**SCHEMA, "properties": dict(reversed(SCHEMA["properties"].items()))}
+    one, other = nano.constrained({"schema": SCHEMA}), nano.constrained({"schema": turned})
+    assert one.fingerprint != other.fingerprint
+    assert other.generate([ask("How many desks?")], max_tokens=48)[0].text.startswith('{"page": ')
+
+
+def test_what_the_engine_gives_up_is_told(nano):
+    ways = [{"type": "object", "properties": {f"k{n}": {"type": "integer"}}} for n in range(2500)]
+    held = nano.constrained({"schema": {"anyOf": ways}})
+    with pytest.raises(BackendError, match="too much for the engine"):
+        held.generate([ask("How many desks?")], max_tokens=8)
+
+
+def test_a_held_text_is_not_touched():
+    class Says(EchoGenerator):
+        def constrained(self, contract, otherwise=""):
+            return self
+
+    shown = [Retrieved(Context((DESKS, DESKS)))]
+    for said in ("[2, 7]", '{"see": "[9]"}', '{"see": "a [2]"}'):
+        free = Variant("rag", Says(EchoGenerator.Options(reply=said)), search=lambda _: shown)
+        held = free.constrained({"schema": {}})
+        *pieces, answer = held.stream("How many?")
+        assert (answer.text, "".join(pieces)) == (said, said)
+        assert [cited.number for cited in answer.citations] == [2] * ("2" in said)
+    assert free.answer("How many?").text == said
+
+
 def test_a_regular_expression_is_matched_as_a_whole(nano):
     held = nano.constrained({"regex": r"(yes|no)/\d"})
     [made] = held.generate([ask("Does it have desks?")], max_tokens=16)
@@ -119,6 +157,45 @@ def test_names_of_properties_are_kept(names, allowed):
         matcher = llguidance.LLMatcher(TOKENS, constraints.check({"schema": schema}))
         ids = TOKENS.tokenize_str(text)
         assert (matcher.validate_tokens(ids) == len(ids)) == (text in allowed)
+
+
+def test_a_property_may_be_called_as_a_keyword_is():
+    inner = {
+        "type": "object",
+        "properties": {"propertyNames": {"enum": ["a"]}},
+        "required": ["propertyNames"],
+    }
+    matcher = llguidance.LLMatcher(TOKENS, constraints.check({"schema": inner}))
+    ids = TOKENS.tokenize_str('{"propertyNames": "a"}')
+    assert matcher.validate_tokens(ids) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        ({"type": "object"}, {"type": "json_object"}),
+        (
+            SCHEMA,
+            {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}},
+        ),
+        (
+            {"type": "array", "items": {"type": "object"}},
+            {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "answer",
+                    "schema": {"type": "array", "items": {"type": "object"}},
+                    "strict": False,
+                },
+            },
+        ),
+    ],
+)
+def test_only_what_openai_takes_as_strict_is_called_so(schema, sent):
+    held = OpenAIGenerator(OpenAIGenerator.Options("m", base_url="http://127.0.0.1:9/v1")).constrained(
+        {"schema": schema}
+    )
+    assert held._body([], 8, 0.0, 0)["response_format"] == sent
 
 
 def test_an_endpoint_is_asked_for_structured_outputs():
@@ -201,6 +278,40 @@ def test_a_call_can_be_forced(talk):
         assert reply.finish_reason == "tool_calls"
         assert call.function.name in allowed
         assert all(isinstance(value, int) for value in json.loads(call.function.arguments).values())
+
+
+def test_a_call_may_have_definitions_of_its_own(talk):
+    class Row(BaseModel):
+        seats: int
+
+    class Args(BaseModel):
+        rows: list[Row]
+
+    tool = openai.pydantic_function_tool(Args, name="book")
+    [call] = talk.chat.completions.create(
+        model="rag", messages=HOW_MANY, tools=[tool], tool_choice="required", parallel_tool_calls=False
+    ).choices[0].message.tool_calls  # fmt: skip
+    assert Args.model_validate_json(call.function.arguments)
+
+
+def test_json_or_a_call_may_be_wanted(talk):
+    seats = {
+        "properties": {"seats": {"type": "integer"}},
+        "required": ["seats"],
+        "additionalProperties": False,
+    }
+    tool = {"type": "function", "function": {"name": "book", "parameters": seats}}
+    form = {"type": "json_schema", "json_schema": {"name": "told", "schema": SCHEMA}}
+    both = {
+        "model": "rag",
+        "messages": HOW_MANY,
+        "tools": [tool],
+        "response_format": form,
+        "parallel_tool_calls": False,
+    }
+    said = talk.chat.completions.create(**both).choices[0].message
+    assert said.tool_calls or Told.model_validate_json(said.content)
+    assert talk.chat.completions.create(**both, tool_choice="required").choices[0].message.tool_calls
 
 
 def test_a_schema_that_no_engine_keeps_is_the_clients_mistake(talk):

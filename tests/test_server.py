@@ -352,6 +352,16 @@ def test_more_than_it_can_do_is_refused():
             "response_format",
             '"json_object"',
         ),
+        (
+            {"model": "graft", "messages": ASK, "response_format": "json_schema"},
+            "response_format",
+            '"json_object"',
+        ),
+        (
+            {"model": "graft", "messages": ASK, "tools": CLOCK, "tool_choice": {"function": {"name": ["f"]}}},
+            "tool_choice",
+            "['f'], which is none",
+        ),
     ],
 )
 def test_a_bad_request_names_the_field(app_url, body, param, message):

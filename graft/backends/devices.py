@@ -7,8 +7,8 @@ from typing import Any
 
 from graft.errors import MissingExtra
 
-# Below this many parameters fp32 is as fast as bf16 on a CPU, answers do not depend on batch mates, and holding the
-# weights twice costs nothing that matters.
+# Below this many parameters a CPU writes as fast in fp32 as in bf16, and holding the weights twice (in bf16 as well, to read
+# with: `generators/llama_fast.py`) costs nothing that matters.
 SMALL = 200_000_000
 
 

@@ -51,15 +51,19 @@ def abstains(text: str) -> bool:
     return opening.lower() == ABSTENTION.rstrip(".").lower()
 
 
-def resolve_citations(text: str, context: Context, question: str = "") -> Resolved:
+def resolve_citations(
+    text: str, context: Context, question: str = "", *, untouched: bool = False
+) -> Resolved:
     """Resolve `[n]`, `[1][2]` and `[1, 2]` against the context's passages.
 
     A number without a passage is dropped from the text, with tidy spacing, and counted. What holds is written as
     `[1][2]`. Brackets in code, and outside the strings of a JSON answer, are no markers. There is one Citation for each
     number and quote, in order of appearance; its quote is the part of the passage that best supports the sentence
-    which carries the marker, as an answer to `question`, so that `document.text[start:end] == quote`.
+    which carries the marker, as an answer to `question`, so that `document.text[start:end] == quote`. `untouched` leaves the
+    text as it is, markers that point nowhere included.
     """
-    kept, marks, dropped = _clean(text, len(context.passages))
+    clean = _read if untouched else _clean
+    kept, marks, dropped = clean(text, len(context.passages))
     citations: dict[tuple[int, int, int], Citation] = {}
     for number, claim in _claims(kept, marks):
         passage = context.passages[number - 1]
@@ -164,6 +168,18 @@ def _clean(text: str, passages: int) -> tuple[str, list[_Mark], int]:
         if not kept:
             made, behind = _close_gap(made, text, behind)
     return (made + text[behind:]).rstrip(), marks, dropped
+
+
+def _read(text: str, passages: int) -> tuple[str, list[_Mark], int]:
+    """Return as `_clean` does, with the text as it is."""
+    text, marks, dropped = text.strip(), list[_Mark](), 0
+    for marker in _markers(text):
+        numbers = [int(number) for number in re.findall(r"\d+", marker.group())]
+        kept = [number for number in numbers if 1 <= number <= passages]
+        dropped += len(numbers) - len(kept)
+        marks += [_Mark(number, marker.start(), marker.end()) for number in kept[:1]]
+        marks += [_Mark(number, marker.end(), marker.end()) for number in kept[1:]]
+    return text, marks, dropped
 
 
 def _close_gap(made: str, text: str, behind: int) -> tuple[str, int]:

@@ -67,7 +67,7 @@ class Variant:
     withheld: "I don't know." in its place. `prompt_budget` is the most tokens a prompt may have; passages that do not
     fit are left out and counted in `Answer.trimmed_passages`. `price` maps usage and seconds by stage to USD.
     `is_abstention` reads a text. `fingerprint_parts` name all that decides an answer and that the variant cannot see:
-    prompt, index, settings.
+    prompt, index, settings. `held` says that the generator keeps a format: then no marker is taken out of its text.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Variant:
     min_score: float | None = field(default=None, kw_only=True)
     min_confidence: float = field(default=0.0, kw_only=True)
     prompt_budget: int | None = field(default=None, kw_only=True)
+    held: bool = field(default=False, kw_only=True)
     price: Callable[[Usage, Mapping[str, float]], float | None] | None = field(default=None, kw_only=True)
     is_abstention: Callable[[str], bool] = field(default=grounding.abstains, kw_only=True)
     fingerprint_parts: Sequence[str] = field(default=(), kw_only=True)
@@ -102,7 +103,8 @@ class Variant:
             raise ConfigError(
                 f"{self.name} cannot be held to a format: its model cannot.", "Leave the format out."
             )
-        return replace(self, generator=self.generator.constrained(contract, prompts.ABSTENTION))
+        held = self.generator.constrained(contract, prompts.ABSTENTION)
+        return replace(self, generator=held, held=True)
 
     def answer(self, question: str | Sequence[Message]) -> Answer:
         """Answer one question, given as text or as a conversation that ends with a user turn."""
@@ -153,7 +155,7 @@ class Variant:
                     raw += piece
                     if self.min_confidence:
                         continue
-                    sure = grounding.settled(raw, case.context)
+                    sure = raw.strip() if self.held else grounding.settled(raw, case.context)
                     if len(sure) > len(shown):
                         yield sure[len(shown) :]
                         shown = sure
@@ -222,7 +224,9 @@ class Variant:
         confidence = None if generation.logprob is None else math.exp(generation.logprob)
         if confidence is not None and confidence < self.min_confidence:
             generation = replace(generation, text=prompts.ABSTENTION)
-        text, citations, dropped = grounding.resolve_citations(generation.text, case.context, case.question)
+        text, citations, dropped = grounding.resolve_citations(
+            generation.text, case.context, case.question, untouched=self.held
+        )
         timings = {**case.timings, **generation.timings, "total": total}
         usage = case.usage + generation.usage
         return Answer(

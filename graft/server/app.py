@@ -283,7 +283,7 @@ async def _variant(caller: Caller, asked: Asked) -> Answers:
             raise schema.refusal(error) from None
     if asked.contract is None:
         return found
-    param = "tool_choice" if asked.functions else "response_format"
+    param = asked.contract_from
     if not isinstance(found, Holdable):
         raise ApiError(
             400, f"{found.name} cannot be held to a format.", param=param, code="unsupported_parameter"

@@ -23,7 +23,6 @@ from graft.types import Answer, Message, Usage
 
 # A request that depends on one of these would get something else than it asked for, so it is refused.
 _UNSUPPORTED = ("logprobs", "audio", "modalities", "prediction")
-_JSON_BEGINS = frozenset('{["-0123456789tfn')
 _HARMLESS: tuple[Any, ...] = (None, [], False, {"type": "text"}, ["text"])
 
 
@@ -92,12 +91,15 @@ class Asked:
     functions: frozenset[str] = frozenset()
     """What may be called: a reply that is nothing but calls of these is sent as calls."""
     contract: Mapping[str, Any] | None = None
-    """What the answer is held to (`graft.protocols.Constrained`): `response_format`, or a call that must be made."""
+    """What the answer is held to (`graft.protocols.Constrained`) by `response_format`, or by `tool_choice` where a call must
+    be made."""
+    contract_from: str = ""
+    """Which of the two fields that was."""
 
 
 def parse_chat(body: bytes) -> Asked:
     """Check a request's body. Raises ApiError (400) that names the field."""
-    body, functions, forced = _spelled_out(body)
+    body, functions, calling = _spelled_out(body)
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
@@ -122,9 +124,23 @@ def parse_chat(body: bytes) -> Asked:
         narrower = Filter.of(request.where) if request.where else None
     except ConfigError as error:
         raise ApiError(400, f"where: {error.message}", param="where") from None
-    contract = _contract(extra.pop("response_format", None)) or forced
+    contract = _contract(extra.pop("response_format", None))
+    source = "response_format" if contract else ""
+    if calling and (contract or extra.get("tool_choice") not in (None, "auto")):
+        forced = extra.get("tool_choice") not in (None, "auto")
+        source = "tool_choice" if forced else source
+        contract = {"schema": calling if forced or contract is None else _either(contract["schema"], calling)}
     ignored = tuple(sorted(name for name in extra if name not in ("tool_choice", "parallel_tool_calls")))
-    return Asked(request.model, messages, bool(request.stream), usage, ignored, narrower, functions, contract)
+    return Asked(
+        request.model, messages, bool(request.stream), usage, ignored, narrower, functions, contract, source
+    )
+
+
+def _either(wanted: Mapping[str, Any], calling: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of an answer that may be one thing or calls."""
+    ways = [{key: value for key, value in one.items() if key != "$defs"} for one in (wanted, calling)]
+    shared = {**wanted.get("$defs", {}), **calling.get("$defs", {})}
+    return {"anyOf": ways, **({"$defs": shared} if shared else {})}
 
 
 def _contract(wanted: Any) -> Mapping[str, Any] | None:
@@ -134,7 +150,7 @@ def _contract(wanted: Any) -> Mapping[str, Any] | None:
         return None
     if kind == "json_object":
         return {"schema": {"type": "object"}}
-    told = wanted.get("json_schema") if kind == "json_schema" else None
+    told = wanted.get("json_schema") if isinstance(wanted, dict) and kind == "json_schema" else None
     if not isinstance(told, dict) or not isinstance(told.get("schema"), dict):
         raise ApiError(
             400,
@@ -146,8 +162,8 @@ def _contract(wanted: Any) -> Mapping[str, Any] | None:
 
 
 def _spelled_out(body: bytes) -> tuple[bytes, frozenset[str], Mapping[str, Any] | None]:
-    """Return the body with its functions and calls as text (`graft.calls`), the names of what may be called, and what a
-    reply that must be a call is held to."""
+    """Return the body with its functions and calls as text (`graft.calls`), the names of what may be called, and the schema
+    of a reply that calls."""
     try:
         row = json.loads(body)
     except (ValueError, RecursionError):
@@ -165,13 +181,13 @@ def _spelled_out(body: bytes) -> tuple[bytes, frozenset[str], Mapping[str, Any] 
         told, functions = calls.spelled_out(row), calls.offered(row)
     except ValueError as error:
         raise ApiError(400, f"{error}.", param="tools" if row.get("tools") else "messages") from None
-    forced = None
-    if choice == "required" or isinstance(choice, dict):
+    calling = None
+    if functions or choice not in (None, "auto", "none"):
         try:
-            forced = {"schema": calls.schema(row)}
+            calling = calls.schema(row)
         except ValueError as error:
             raise ApiError(400, f"{error}.", param="tool_choice") from None
-    return (body if told == row else json.dumps(told).encode()), functions, forced
+    return (body if told == row else json.dumps(told).encode()), functions, calling
 
 
 def _message(turn: Turn, at: int) -> Message:
@@ -251,6 +267,9 @@ class Reply:
 
     def _frame(self, kind: str) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+_JSON_BEGINS = frozenset('{["-0123456789tfn')
 
 
 def may_refuse(said: str) -> bool:

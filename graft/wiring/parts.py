@@ -148,6 +148,7 @@ class Parts:
             seed=self.config.project.seed,
             min_score=self.config.retrieval.min_score or None,
             min_confidence=generation.min_confidence.get(name, 0.0),
+            held=bool(self.models.contract) and not quotes,
             prompt_budget=window - generation.max_tokens if window else None,
             price=self.pricing(name),
             is_abstention=is_abstention,

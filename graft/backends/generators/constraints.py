@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from graft.errors import ConfigError, MissingExtra
+from graft.errors import BackendError, ConfigError, MissingExtra
 
-Bits = NDArray[np.uint8]
+AHEAD = 4  # tokens: "I don't know." is five in the shipped model's vocabulary, and four tell it from anything else
 WRITTEN = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 class Format:
-    """A contract compiled for one tokenizer; `start` begins a batch that keeps it."""
+    """A contract compiled for one tokenizer; `start` begins a batch that keeps it. Raises ConfigError for a tokenizer that
+    the engine does not know."""
 
     def __init__(
         self,
@@ -36,55 +36,62 @@ class Format:
         vocabulary: int,
         stop: frozenset[int],
     ) -> None:
-        self._tokenizer = _adapted(tokenizer, vocabulary, tuple(sorted(stop)))
-        self._ways = [check(contract), *([_lark(json.dumps(otherwise))] if otherwise else [])]
+        try:
+            self._tokenizer = _adapted(tokenizer, max(vocabulary, len(tokenizer)), tuple(sorted(stop)))
+        except ValueError as error:
+            raise ConfigError(f"This model's answers cannot be held to a format: {error}.",
+                              "Leave the format out, or take a model with a fast tokenizer.") from error  # fmt: skip
+        self._grammar = check(contract)
+        self._otherwise = _lark(json.dumps(otherwise)) if otherwise else ""
 
     def start(self, rows: int) -> Held:
         """Begin that many answers."""
+        declining = self._matcher(self._otherwise) if self._otherwise else None
+        return Held([self._matcher(self._grammar) for _ in range(rows)], declining)
+
+    def _matcher(self, grammar: str) -> Any:
         from llguidance import LLMatcher
 
-        matchers = [[LLMatcher(self._tokenizer, way, log_level=0) for way in self._ways] for _ in range(rows)]
-        return Held(matchers)
+        return LLMatcher(self._tokenizer, grammar, log_level=0)
 
 
 class Held:
     """The answers of one batch, each at its own place in the grammar.
 
-    A row has the matcher of its format and, until it has begun with one of the two, that of the other text, which is
-    taken only where the model's own first choice, held to nothing, begins it: a model that was not told the format
-    would rather say that it does not know than open a brace, and be right about neither.
+    A row may say the other text instead, and does where the model, held to nothing, begins with it (`ahead` tokens are
+    looked at: "I" also begins a name). Offered both, a model that was not told the format would rather say that it does
+    not know than open a brace.
     """
 
-    def __init__(self, matchers: list[list[Any]]) -> None:
+    def __init__(self, matchers: list[Any], declining: Any = None) -> None:
         self._matchers = matchers
+        self._declining = declining
+        self.ahead = AHEAD if declining is not None else 0
+
+    def begin(self, free: Sequence[Sequence[int]]) -> None:
+        """Choose between the two for each row by what the model would begin with."""
+        for row, tokens in enumerate(free):
+            if self._declining.validate_tokens(list(tokens)) == len(tokens):
+                self._matchers[row] = self._declining.deep_copy()
 
     def allowed(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
-        """Return logits [len(rows), vocabulary] with minus infinity at what may not come next."""
-        first = logits.argmax(-1).tolist()
-        bits = [self._possible(row, token) for row, token in zip(rows, first, strict=True)]
+        """Return logits [len(rows), vocabulary] with minus infinity at what may not come next. Raises BackendError where
+        the engine gives up."""
+        bits = [np.frombuffer(self._matchers[row].compute_bitmask(), dtype=np.uint8) for row in rows]
+        for row in rows:
+            self._check(row)
         mask = np.unpackbits(np.stack(bits), axis=1, count=logits.shape[1], bitorder="little").astype(bool)
         return logits.masked_fill(~torch.from_numpy(mask).to(logits.device), float("-inf"))
 
-    def _possible(self, row: int, first: int) -> Bits:
-        """Return a bit a token for a row whose model would choose `first`."""
-        bits = self._bits(row, 0)
-        if len(self._matchers[row]) > 1 and not _has(bits, first):
-            other = self._bits(row, 1)
-            declines = _has(other, first)
-            self._matchers[row] = self._matchers[row][declines : declines + 1]
-            return other if declines else bits
-        return bits
-
-    def _bits(self, row: int, way: int) -> Bits:
-        return np.frombuffer(self._matchers[row][way].compute_bitmask(), dtype=np.uint8)
-
     def take(self, row: int, token: int) -> None:
         """Go on behind a token."""
-        self._matchers[row] = [matcher for matcher in self._matchers[row] if matcher.consume_token(token)]
+        self._matchers[row].consume_token(token)
+        self._check(row)
 
-
-def _has(bits: Bits, token: int) -> bool:
-    return bool(bits[token // 8] >> (token % 8) & 1)
+    def _check(self, row: int) -> None:
+        if self._matchers[row].is_error():
+            raise BackendError(f"The format is too much for the engine that keeps it: {_reason(self._matchers[row].get_error())}.",
+                               "Make it smaller: fewer alternatives, fewer and shorter bounds.")  # fmt: skip
 
 
 def check(contract: Mapping[str, Any]) -> str:
@@ -94,7 +101,7 @@ def check(contract: Mapping[str, Any]) -> str:
     except ModuleNotFoundError as error:
         raise MissingExtra("Answers held to a format", "llguidance", "models") from error
     if "schema" in contract:
-        schema = _known(contract["schema"])
+        schema = _rewritten(contract["schema"])
         made = _lark(
             "%json " + json.dumps({**schema, "x-guidance": WRITTEN} if isinstance(schema, dict) else schema)
         )
@@ -116,22 +123,37 @@ def _lark(rule: str) -> str:
     return str(LLMatcher.grammar_from_lark(f"start: / ?/ ({rule})"))
 
 
-def _known(schema: Any) -> Any:
+_MAPS = ("properties", "patternProperties", "$defs", "definitions")  # name → schema
+
+
+def _rewritten(schema: Any) -> Any:
     """Return a schema with `propertyNames`, which the engine does not know, as `patternProperties`, which it does."""
     if isinstance(schema, list):
-        return [_known(one) for one in schema]
+        return [_rewritten(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: value if key in ("enum", "const") else _known(value) for key, value in schema.items()}
-    names = made.get("propertyNames")
-    if isinstance(names, dict) and len(names) == 1 and {"properties", "patternProperties"}.isdisjoint(made):
-        listed = names.get("enum", ())
-        pattern = names.get("pattern") or "^(" + "|".join(re.escape(str(name)) for name in listed) + ")$"
-        if listed or "pattern" in names:
-            value = made.pop("additionalProperties", True)
-            del made["propertyNames"]
-            made |= {"patternProperties": {pattern: value}, "additionalProperties": False}
+    made = {
+        key: {name: _rewritten(one) for name, one in value.items()}
+        if key in _MAPS and isinstance(value, dict)
+        else value
+        if key in ("enum", "const", "default", "examples")
+        else _rewritten(value)
+        for key, value in schema.items()
+    }
+    pattern = _pattern(made.get("propertyNames"))
+    if pattern and {"properties", "patternProperties"}.isdisjoint(made):
+        del made["propertyNames"]
+        value = made.pop("additionalProperties", True)
+        made |= {"patternProperties": {pattern: value}, "additionalProperties": False}
     return made
+
+
+def _pattern(names: Any) -> str:
+    """Return what a `propertyNames` allows as one pattern; "" where it says something else."""
+    rules = {key: value for key, value in names.items() if key != "type"} if isinstance(names, dict) else {}
+    if set(rules) == {"enum"} and isinstance(rules["enum"], list) and rules["enum"]:
+        return "^(" + "|".join(re.escape(str(name)) for name in rules["enum"]) + ")$"
+    return str(rules["pattern"]) if set(rules) == {"pattern"} else ""
 
 
 def _reason(told: str) -> str:

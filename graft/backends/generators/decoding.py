@@ -29,9 +29,18 @@ class Decoder(Protocol):
     def keep(self, rows: Tensor) -> None:
         """Keep only these rows (indices into the present batch) from now on."""
 
+    def back(self, count: int) -> None:
+        """Forget the last `count` tokens of every row."""
+
 
 class Held(Protocol):
-    """What holds the answers of a batch to a format (`graft.backends.generators.constraints`)."""
+    """What holds the answers of a batch to a format (`graft.backends.generators.constraints`). It is shown the `ahead` tokens
+    that each would begin with if it were not held."""
+
+    ahead: int
+
+    def begin(self, free: Sequence[Sequence[int]]) -> None:
+        """Look at those tokens."""
 
     def allowed(self, logits: Tensor, rows: Sequence[int]) -> Tensor:
         """Return the logits of these rows with minus infinity at what may not come next."""
@@ -42,6 +51,11 @@ class Held(Protocol):
 
 class Free:
     """Holds them to nothing."""
+
+    ahead = 0
+
+    def begin(self, free: Sequence[Sequence[int]]) -> None:
+        """Do nothing."""
 
     def allowed(self, logits: Tensor, rows: Sequence[int]) -> Tensor:  # noqa: ARG002
         """Return them as they are."""
@@ -57,12 +71,14 @@ FREE = Free()
 @dataclass(slots=True)
 class Decoded:
     """What came out for one prompt: token ids without the stop token, how it ended, the sum of the tokens'
-    log-probabilities (stop token included) over `scored` tokens, and seconds by stage."""
+    log-probabilities (stop token included) over `scored` tokens, of which `forced` had no alternative, and seconds by
+    stage."""
 
     tokens: list[int] = field(default_factory=list)
     finish: str = "length"
     logprob: float = 0.0
     scored: int = 0
+    forced: int = 0
     prefill: float = 0.0
     decode: float = 0.0
 
@@ -88,6 +104,8 @@ def decode_batch(
     start = time.perf_counter()
     with torch.inference_mode():
         logits = decoder.prefill(prompts, max(limits))
+        if held.ahead:
+            held.begin(_look_ahead(decoder, logits, min(held.ahead, *limits)))
     total = sum(len(prompt) for prompt in prompts)
     for prompt, result in zip(prompts, done, strict=True):
         result.prefill = (time.perf_counter() - start) * len(prompt) / total
@@ -104,6 +122,7 @@ def decode_batch(
             result = done[row]
             result.logprob += logprob
             result.scored += 1
+            result.forced += held is not FREE and logprob == 0.0
             if token in stop:
                 result.finish = "stop"
                 continue
@@ -124,6 +143,15 @@ def decode_batch(
             done[row].decode += share
         live = [live[place] for place in going]
         yield news
+
+
+def _look_ahead(decoder: Decoder, logits: Tensor, count: int) -> list[list[int]]:
+    """Return the `count` tokens that each row would begin with, greedily; the decoder is left as it was."""
+    made = [logits.argmax(-1)]
+    while len(made) < count:
+        made.append(decoder.step(made[-1]).argmax(-1))
+    decoder.back(count - 1)
+    return torch.stack(made, dim=1).tolist()
 
 
 def _dice(seed: int, prompt: Sequence[int]) -> torch.Generator:
@@ -170,6 +198,11 @@ class HFDecoder:
         """Keep only these rows."""
         self.mask = self.mask[rows]
         self.cache.batch_select_indices(rows)
+
+    def back(self, count: int) -> None:
+        """Forget the last tokens: they stay in the cache, where nothing sees them."""
+        if count:
+            self.mask[:, -count:] = 0
 
     def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         out = self.model(

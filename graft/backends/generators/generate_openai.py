@@ -83,13 +83,13 @@ class OpenAIGenerator:
         if set(contract) != {"schema"}:
             raise ConfigError("An endpoint cannot be held to a regular expression.",
                               "Give a JSON Schema, or use a local model.")  # fmt: skip
-        wanted = {"name": "answer", "schema": contract["schema"], "strict": True}
-        form = {"response_format": {"type": "json_schema", "json_schema": wanted}}
+        schema = contract["schema"]
+        wanted = {"name": "answer", "schema": schema, "strict": _is_strict(schema)}
+        form = {"response_format": {"type": "json_object"} if schema == {"type": "object"}
+                else {"type": "json_schema", "json_schema": wanted}}  # fmt: skip
         made = copy.copy(self)  # shares the connections and the wallet
         options = replace(self._options, extra={**self._options.extra, **form})
-        vars(made).update(
-            _options=options, fingerprint=content_hash(self.fingerprint, json.dumps(form, sort_keys=True))
-        )
+        vars(made).update(_options=options, fingerprint=content_hash(self.fingerprint, json.dumps(form)))
         return made
 
     @property
@@ -172,7 +172,8 @@ class OpenAIGenerator:
                         usage = event.get("usage") or usage
                         finish = _choice(event).get("finish_reason") or finish
                         likely += _logprobs(event)
-                        delta = (_choice(event).get("delta") or {}).get("content")
+                        said = _choice(event).get("delta") or {}
+                        delta = said.get("content") or said.get("refusal")
                         if delta:
                             first = first or time.perf_counter()
                             text += delta
@@ -287,6 +288,20 @@ def _logprobs(reply: Mapping[str, Any]) -> list[float]:
     tokens = content if isinstance(content, list) else []
     found = [token.get("logprob") for token in tokens if isinstance(token, dict)]
     return [float(one) for one in found if isinstance(one, int | float)]
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether a schema is one that OpenAI takes as strict: every object names all its properties as required and allows no
+    others."""
+    if isinstance(schema, list):
+        return all(map(_is_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    if schema.get("type") == "object" or "properties" in schema:
+        named = schema.get("properties", {})
+        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(named):
+            return False
+    return all(map(_is_strict, schema.values()))
 
 
 def _mean(values: Sequence[float]) -> float | None:

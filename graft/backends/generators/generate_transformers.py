@@ -1,8 +1,8 @@
 """The generator `transformers`: any local Hugging Face causal model, with or without an adapter.
 
 Greedy or sampled, batched by length, streamed; the model is loaded at the first prompt. With fp32 weights (a small model
-on a CPU) an answer does not depend on its batch mates but for ties in the last bits; in bf16 rounding may change a token
-now and then.
+on a CPU) and dtype "float32" an answer does not depend on its batch mates but for ties in the last bits; with bf16 in it,
+rounding may change a token now and then.
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ class TransformersGenerator:
         constraints.check(contract)
         made = TransformersGenerator(self.options)
         made._free, made._contract = self._free or self, (contract, otherwise)
-        made.fingerprint = content_hash(
-            made._free.fingerprint, json.dumps(contract, sort_keys=True), otherwise
-        )
+        made.fingerprint = content_hash(made._free.fingerprint, json.dumps(contract), otherwise)
         return made
 
     @cached_property
@@ -81,13 +79,15 @@ class TransformersGenerator:
         return models.context_length(models.locate(self.options.model))
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def tokenizer(self) -> Any:
         """The tokenizer, which counting needs without the model."""
+        if self._free is not None:
+            return self._free.tokenizer
         return models.load_tokenizer(models.locate(self.options.model))
 
     def count_tokens(self, prompt: Sequence[Message]) -> int:
         """Return the exact length of the prompt in tokens, chat template included."""
-        return len(chat.encode_prompt(self._tokenizer, prompt))
+        return len(chat.encode_prompt(self.tokenizer, prompt))
 
     def generate(
         self,
@@ -113,7 +113,7 @@ class TransformersGenerator:
             for _news in decode_batch(self._decoder(), ids, done, **options):
                 pass
             for place, result in zip(batch, done, strict=True):
-                text = chat.decode(self._tokenizer, result.tokens)
+                text = chat.decode(self.tokenizer, result.tokens)
                 results[place] = _generation(text, len(encoded[place]), result)
         return [result for result in results if result is not None]
 
@@ -125,7 +125,7 @@ class TransformersGenerator:
 
         ids = self._encode(prompt)
         done = [Decoded()]
-        text = chat.TextStream(self._tokenizer)
+        text = chat.TextStream(self.tokenizer)
         parts: list[str] = []
         options = self._decoding([ids], max_tokens, temperature, seed)
         for news in decode_batch(self._decoder(), [ids], done, **options):
@@ -143,13 +143,13 @@ class TransformersGenerator:
         from graft.backends.generators.likelihood import encode_reply, encode_text, log_likelihoods
 
         encoded = [
-            encode_reply(self._tokenizer, prompt, text, self.context_length)
+            encode_reply(self.tokenizer, prompt, text, self.context_length)
             if prompt
-            else encode_text(self._tokenizer, text, self.context_length)
+            else encode_text(self.tokenizer, text, self.context_length)
             for prompt, text in rows
         ]
         return log_likelihoods(
-            self.loaded.model, self._tokenizer.pad_token_id, encoded,
+            self.loaded.model, self.tokenizer.pad_token_id, encoded,
             batch_size=self.options.batch_size, batch_tokens=self.options.batch_tokens,
         )  # fmt: skip
 
@@ -191,12 +191,12 @@ class TransformersGenerator:
             answers=answers,
             same=parity.same if parity else None,
             difference=parity.difference if parity else None,
-            stop=tuple(self._tokenizer.convert_ids_to_tokens(sorted(self.loaded.stop))),
-            switches=exports.switches(self._tokenizer),
+            stop=tuple(self.tokenizer.convert_ids_to_tokens(sorted(self.loaded.stop))),
+            switches=exports.switches(self.tokenizer),
         )
 
     def _encode(self, prompt: Sequence[Message]) -> list[int]:
-        ids = chat.encode_prompt(self._tokenizer, prompt)
+        ids = chat.encode_prompt(self.tokenizer, prompt)
         if len(ids) >= self.context_length:
             raise BackendError(
                 f"The prompt has {len(ids)} tokens, but {self.options.model!r} reads {self.context_length} "
@@ -243,7 +243,7 @@ class TransformersGenerator:
 
         if self.fast is not None:
             return FastLlamaDecoder(self.fast)
-        return HFDecoder(self.loaded.model, self._tokenizer.pad_token_id)
+        return HFDecoder(self.loaded.model, self.tokenizer.pad_token_id)
 
     @cached_property
     def fast(self) -> FastLlama | None:
@@ -265,5 +265,5 @@ def _generation(text: str, prompt_tokens: int, result: Decoded) -> Generation:
         usage=Usage(prompt=prompt_tokens, completion=result.scored),
         finish=result.finish,
         timings={"prefill": result.prefill, "decode": result.decode},
-        logprob=result.logprob / result.scored if result.scored else None,
+        logprob=result.logprob / max(1, result.scored - result.forced) if result.scored else None,
     )

@@ -212,3 +212,7 @@ class FastLlamaDecoder:
         self.lengths = self.lengths[rows]
         self.keys = [keys[rows] for keys in self.keys]
         self.values = [values[rows] for values in self.values]
+
+    def back(self, count: int) -> None:
+        """Forget the last tokens of every row: what comes next is written over them."""
+        self.lengths = self.lengths - count
