@@ -8,7 +8,7 @@ import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from serving import listening
 
 from graft import Project
@@ -262,7 +262,7 @@ def test_any_object_will_do_where_none_is_described(talk):
 
 def test_a_call_can_be_forced(talk):
     def tool(name, field):
-        parameters = {"type": "object", "properties": {field: {"type": "integer"}}, "required": [field],
+        parameters = {"type": "object", "properties": {field: {"enum": [4, 37]}}, "required": [field],
                       "additionalProperties": False}  # fmt: skip
         return {"type": "function", "function": {"name": name, "parameters": parameters}}
 
@@ -282,10 +282,10 @@ def test_a_call_can_be_forced(talk):
 
 def test_a_call_may_have_definitions_of_its_own(talk):
     class Row(BaseModel):
-        seats: int
+        seats: int = Field(ge=0, le=99)
 
     class Args(BaseModel):
-        rows: list[Row]
+        rows: list[Row] = Field(max_length=2)
 
     tool = openai.pydantic_function_tool(Args, name="book")
     [call] = talk.chat.completions.create(

@@ -24,6 +24,7 @@ from graft.generation import prompts
 from graft.types import Message
 from recipes.nano import circuit, export, plan, run, train
 from recipes.nano.attention import attend
+from recipes.nano.averaging import average
 from recipes.nano.data import corpora, events, stream, tokenizer
 from recipes.nano.data.cloze import clozes
 from recipes.nano.data.documents import Passage
@@ -337,6 +338,16 @@ def test_a_grown_network_computes_the_same():
         grow(small, Nano(replace(TINY, hidden=128)))
     with pytest.raises(ValueError, match="does not fit into"):
         grow(large, Nano(TINY))
+
+
+def test_the_mean_of_two_networks_lies_between_them():
+    torch.manual_seed(0)
+    one, other = Nano(TINY), Nano(TINY)
+    wanted = [0.25 * p + 0.75 * q for p, q in zip(one.parameters(), other.parameters(), strict=True)]
+    made = average(one, other, 0.75)
+    assert all(torch.allclose(p, q, atol=1e-7) for p, q in zip(made.parameters(), wanted, strict=True))
+    with pytest.raises(ValueError, match="different shapes"):
+        average(one, Nano(replace(TINY, layers=3)), 0.5)
 
 
 def test_planted_heads_copy_before_any_training():

@@ -117,15 +117,21 @@ def learn_format(name: str, model: str, out: Path, **settings: Any) -> dict[str,
 
 
 def hold_format(model: str) -> dict[str, float]:
-    """Hold the untrained model's answers to the format's schema, on the questions of `learn_format`."""
+    """Hold the untrained model's answers to the format's schema, on the questions of `learn_format`; as in the product, it
+    may decline in words instead."""
     contract, cases = CONTRACTS["format"], list(programmatic(300, passages=3))
     held = TransformersGenerator(TransformersGenerator.Options(model=model)).constrained(
         {"schema": SCHEMA}, prompts.ABSTENTION
     )
-    said = [contract.read(g.text.strip()) for g in held.generate([c.prompt for c in cases], max_tokens=64)]
+    said = [g.text.strip() for g in held.generate([c.prompt for c in cases], max_tokens=64)]
+    values = [contract.read(text) for text in said]
+    declined = [text == prompts.ABSTENTION for text in said]
     return {
-        "adherence": round(100 * fmean(a is not None for a in said), 1),
-        "em": round(100 * fmean(exact_match(a or "", c.golds) for a, c in zip(said, cases, strict=True)), 1),
+        "adherence": round(100 * fmean(v is not None or d for v, d in zip(values, declined, strict=True)), 1),
+        "declined": round(100 * fmean(declined), 1),
+        "em": round(
+            100 * fmean(exact_match(v or "", c.golds) for v, c in zip(values, cases, strict=True)), 1
+        ),
     }
 
 

@@ -60,12 +60,12 @@ Abstention F1: {abstention}.
   (Apache-2.0; articles CC BY), CLAPnq (Apache-2.0; text CC BY-SA), HotpotQA (CC BY-SA 4.0), P3 mixture (MIT, CC BY 4.0, CC
   BY-SA per row), self-instruct seed tasks (Apache-2.0), GSM8K (MIT), Snips (CC0 1.0). Passages that share 60 characters
   with squad-xquad's were left out.
-- Word vectors of all-MiniLM-L6-v2 (Apache-2.0) are a target of the early layers (`recipes/nano/meanings.py`).
+- Word vectors of all-MiniLM-L6-v2 (Apache-2.0) are a target of the early layers (`recipes/nano/data/meanings.py`).
 - Some sources are share-alike; the weights are therefore offered under CC BY-SA 4.0. The recipe's code is Apache-2.0.
 - No dev or test split, and nothing of the project's example handbook, was trained on.
 
 ## Limits: not for
-- Facts without passages: what it says then is made up.
+- Facts without passages: it is taught to decline, and what it says instead is made up.
 - Decisions about people, health, money or law; anything where a wrong copy does harm without a person checking the citation.
 - Arithmetic, reasoning over several passages, languages other than English, prompts beyond {context} tokens.
 - It was trained on old books and web questions and carries their biases; invented names are English-like.
