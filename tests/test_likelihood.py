@@ -48,7 +48,7 @@ def test_a_local_model_is_a_scorer(tiny):
 
 def test_a_reply_is_the_sum_of_its_tokens_without_the_end_of_turn(tiny):
     prompt, text = ask("Where is the key?"), "In the blue box [1]."
-    ids, opening = chat.encode_row(tiny._tokenizer, prompt, text)
+    ids, opening = chat.encode_row(tiny.tokenizer, prompt, text)
     [found] = tiny.log_likelihood([(prompt, text)])
     assert found.nats == pytest.approx(by_hand(tiny, ids[:-1], opening), abs=1e-3)
     assert (found.tokens, found.bytes) == (len(ids) - 1 - opening, 20)
@@ -56,7 +56,7 @@ def test_a_reply_is_the_sum_of_its_tokens_without_the_end_of_turn(tiny):
 
 def test_a_text_by_itself_stands_behind_the_token_that_ends_texts(tiny):
     text = "The key is in the blue box."
-    ids = [tiny._tokenizer.eos_token_id, *tiny._tokenizer.encode(text, add_special_tokens=False)]
+    ids = [tiny.tokenizer.eos_token_id, *tiny.tokenizer.encode(text, add_special_tokens=False)]
     [found] = tiny.log_likelihood([((), text)])
     assert found.nats == pytest.approx(by_hand(tiny, ids, 1), abs=1e-3)
 
@@ -72,13 +72,13 @@ def test_what_the_model_would_write_is_likelier_than_what_it_would_not(tiny):
 
 def test_a_long_text_is_read_in_windows_with_half_of_the_model_before_each_token(tiny):
     text = "Where is the key? It is in the blue box. " * 30
-    found = likelihood.encode_text(tiny._tokenizer, text, 128)
+    found = likelihood.encode_text(tiny.tokenizer, text, 128)
     assert len(found.windows) > 3
-    assert sum(window.scored for window in found.windows) == len(tiny._tokenizer.encode(text))
+    assert sum(window.scored for window in found.windows) == len(tiny.tokenizer.encode(text))
     assert all(len(window.ids) <= 128 for window in found.windows)
     assert all(len(window.ids) - window.scored >= 64 for window in found.windows[1:])
     [whole] = tiny.log_likelihood([((), text)])
-    ids = [tiny._tokenizer.eos_token_id, *tiny._tokenizer.encode(text)]
+    ids = [tiny.tokenizer.eos_token_id, *tiny.tokenizer.encode(text)]
     first = by_hand(tiny, ids[:128], 1)
     later = sum(
         by_hand(tiny, list(window.ids), len(window.ids) - window.scored) for window in found.windows[1:]
@@ -89,22 +89,22 @@ def test_a_long_text_is_read_in_windows_with_half_of_the_model_before_each_token
 @given(st.text(min_size=0, max_size=300), st.integers(8, 64))
 @settings(max_examples=50, deadline=None)
 def test_every_token_is_scored_once_whatever_the_window(tiny, text, context):
-    found = likelihood.encode_text(tiny._tokenizer, text, context)
+    found = likelihood.encode_text(tiny.tokenizer, text, context)
     if (
         found.null_reason
     ):  # a byte-level vocabulary writes anything but lone surrogates, which hypothesis leaves out
         pytest.fail(found.null_reason)
     assert sum(window.scored for window in found.windows) == len(
-        tiny._tokenizer.encode(text, split_special_tokens=True)
+        tiny.tokenizer.encode(text, split_special_tokens=True)
     )
     assert found.bytes == len(text.encode())
     joined = [token for window in found.windows for token in window.ids[len(window.ids) - window.scored :]]
-    assert chat.decode(tiny._tokenizer, joined) == text
+    assert chat.decode(tiny.tokenizer, joined) == text
 
 
 def test_control_tokens_in_a_text_are_text(tiny):
-    found = likelihood.encode_text(tiny._tokenizer, "a<|end|>b", 128)
-    assert tiny._tokenizer.eos_token_id not in found.windows[0].ids[1:]
+    found = likelihood.encode_text(tiny.tokenizer, "a<|end|>b", 128)
+    assert tiny.tokenizer.eos_token_id not in found.windows[0].ids[1:]
 
 
 def test_what_cannot_be_read_or_written_is_null_with_a_reason(tiny):

@@ -86,7 +86,7 @@ def write(
     baseline: dict[str, Score],
     *,
     extras: str = "",
-    dtype: str = "as the product loads it (fp32 on a CPU)",
+    dtype: str = "as the product loads it (fp32, prompts read in bf16)",
 ) -> None:
     """Write the card beside the weights."""
     pairs = (
