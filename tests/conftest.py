@@ -74,3 +74,11 @@ def small(tmp_path: Path) -> Path:
     jsonl(root / "questions.jsonl", rows)
     (root / "graft.toml").write_text(ON_FAKES, encoding="utf-8")
     return root
+
+
+def edit(root: Path, old: str, new: str) -> None:
+    """Change a project's graft.toml."""
+    path = root / "graft.toml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")

@@ -6,6 +6,7 @@ import llguidance
 import llguidance.hf
 import openai
 import pytest
+from conftest import edit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
@@ -142,7 +143,7 @@ def test_a_contract_that_cannot_be_kept_is_refused_before_anything_is_loaded(con
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=6,
 ))  # fmt: skip
 def test_the_engine_accepts_what_json_dumps_writes_of_a_const(value):
-    matcher = llguidance.LLMatcher(TOKENS, constraints.check({"schema": {"const": value}}))
+    matcher = llguidance.LLMatcher(TOKENS, constraints.grammar({"schema": {"const": value}}))
     ids = TOKENS.tokenize_str(" " + json.dumps(value, ensure_ascii=False))
     assert matcher.validate_tokens(ids) == len(ids)
 
@@ -154,7 +155,7 @@ def test_the_engine_accepts_what_json_dumps_writes_of_a_const(value):
 def test_names_of_properties_are_kept(names, allowed):
     schema = {"type": "object", "propertyNames": names, "additionalProperties": {"type": "integer"}}
     for text in (*allowed, '{"bxc": 1}', '{"a": "1"}'):
-        matcher = llguidance.LLMatcher(TOKENS, constraints.check({"schema": schema}))
+        matcher = llguidance.LLMatcher(TOKENS, constraints.grammar({"schema": schema}))
         ids = TOKENS.tokenize_str(text)
         assert (matcher.validate_tokens(ids) == len(ids)) == (text in allowed)
 
@@ -165,7 +166,7 @@ def test_a_property_may_be_called_as_a_keyword_is():
         "properties": {"propertyNames": {"enum": ["a"]}},
         "required": ["propertyNames"],
     }
-    matcher = llguidance.LLMatcher(TOKENS, constraints.check({"schema": inner}))
+    matcher = llguidance.LLMatcher(TOKENS, constraints.grammar({"schema": inner}))
     ids = TOKENS.tokenize_str('{"propertyNames": "a"}')
     assert matcher.validate_tokens(ids) == len(ids)
 
@@ -373,10 +374,3 @@ def test_a_format_that_cannot_be_kept_is_told(project, old, new, said):
     with pytest.raises(ConfigError) as caught:
         Project(project).parts.variant("base")
     assert said in str(caught.value)
-
-
-def edit(project, old, new):
-    path = project / "graft.toml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")

@@ -217,6 +217,25 @@ def test_mixed_precision_stays_near_fp32(folder, lengths):
     assert torch.allclose(exactly, near, atol=0.02 * exactly.abs().max().item())
 
 
+@pytest.mark.parametrize("lengths", [[9], [6, 6], [3, 8, 2, 5]])
+@pytest.mark.parametrize("fast", [True, False])
+def test_tokens_that_are_taken_back_leave_no_trace(folder, lengths, fast):
+    model = models.load(str(folder)).model
+    prompts = [list(range(1, length + 1)) for length in lengths]
+
+    def logits(*, back):
+        shared = llama_fast.FastLlama(model)
+        decoder = llama_fast.FastLlamaDecoder(shared) if fast else decoding.HFDecoder(model, 0)
+        with torch.inference_mode():
+            decoder.prefill(prompts, 8)
+            for token in range(back):
+                decoder.step(torch.full((len(prompts),), 20 + token))
+            decoder.back(back)
+            return torch.stack([decoder.step(torch.full((len(prompts),), 5 + n)) for n in range(3)])
+
+    assert torch.allclose(logits(back=0), logits(back=3), atol=1e-4)
+
+
 def test_only_dtype_auto_computes_in_mixed_precision(folder, monkeypatch):
     monkeypatch.setattr("graft.backends.devices.cpu_has_bf16", lambda: True)
     auto = TransformersGenerator(TransformersGenerator.Options(model=str(folder)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import edit
 from typer.testing import CliRunner
 
 from graft import Project
@@ -26,13 +27,6 @@ def compared(small: Path) -> Path:
     Project(small).build()
     Project(small).compare()
     return small
-
-
-def edit(root: Path, old: str, new: str) -> None:
-    path = root / "graft.toml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def test_a_release_says_what_it_is_made_of_and_what_justified_it(compared: Path) -> None:

@@ -159,9 +159,8 @@ def _clean(text: str, passages: int) -> tuple[str, list[_Mark], int]:
     for marker in _markers(text):
         made += text[behind : marker.start()]
         behind = marker.end()
-        numbers = [int(number) for number in re.findall(r"\d+", marker.group())]
-        kept = [number for number in numbers if 1 <= number <= passages]
-        dropped += len(numbers) - len(kept)
+        kept, lost = _numbers(marker, passages)
+        dropped += lost
         for number in kept:
             marks.append(_Mark(number, len(made), len(made) + len(f"[{number}]")))
             made += f"[{number}]"
@@ -174,12 +173,18 @@ def _read(text: str, passages: int) -> tuple[str, list[_Mark], int]:
     """Return as `_clean` does, with the text as it is."""
     text, marks, dropped = text.strip(), list[_Mark](), 0
     for marker in _markers(text):
-        numbers = [int(number) for number in re.findall(r"\d+", marker.group())]
-        kept = [number for number in numbers if 1 <= number <= passages]
-        dropped += len(numbers) - len(kept)
+        kept, lost = _numbers(marker, passages)
+        dropped += lost
         marks += [_Mark(number, marker.start(), marker.end()) for number in kept[:1]]
         marks += [_Mark(number, marker.end(), marker.end()) for number in kept[1:]]
     return text, marks, dropped
+
+
+def _numbers(marker: re.Match[str], passages: int) -> tuple[list[int], int]:
+    """Return a marker's numbers that have a passage, and how many have none."""
+    numbers = [int(number) for number in re.findall(r"\d+", marker.group())]
+    kept = [number for number in numbers if 1 <= number <= passages]
+    return kept, len(numbers) - len(kept)
 
 
 def _close_gap(made: str, text: str, behind: int) -> tuple[str, int]:

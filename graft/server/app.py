@@ -247,15 +247,17 @@ class _Desk:
         self, asking: _Asking, piece: str | Answer, pieces: AsyncIterator[str | Answer]
     ) -> AsyncIterator[str]:
         """Yield the reply as server-sent events."""
-        reply, asked, said = asking.reply, asking.asked, ""
+        reply, asked, waiting = asking.reply, asking.asked, ""
         held = bool(asked.functions)  # where calls are possible, only the end shows whether it was one
+        sure = asked.contract is None  # that it is no refusal
         yield schema.event(reply.opening())
         try:
             while not isinstance(piece, Answer):
-                begun, said = said, said + piece
-                if not held and not (asked.contract and schema.may_refuse(said)):
-                    late = begun if asked.contract and schema.may_refuse(begun) else ""
-                    yield schema.event(reply.piece(late + piece))
+                waiting += piece
+                sure = sure or not schema.may_refuse(waiting)
+                if sure and not held:
+                    yield schema.event(reply.piece(waiting))
+                    waiting = ""
                 piece = await anext(pieces)
         except ApiError as error:  # too late for a status: clients raise on an event with an error
             yield schema.event(error.body)

@@ -99,7 +99,7 @@ class Asked:
 
 def parse_chat(body: bytes) -> Asked:
     """Check a request's body. Raises ApiError (400) that names the field."""
-    body, functions, calling = _spelled_out(body)
+    body, functions, contract, source = _spelled_out(body)
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
@@ -124,23 +124,49 @@ def parse_chat(body: bytes) -> Asked:
         narrower = Filter.of(request.where) if request.where else None
     except ConfigError as error:
         raise ApiError(400, f"where: {error.message}", param="where") from None
-    contract = _contract(extra.pop("response_format", None))
-    source = "response_format" if contract else ""
-    if calling and (contract or extra.get("tool_choice") not in (None, "auto")):
-        forced = extra.get("tool_choice") not in (None, "auto")
-        source = "tool_choice" if forced else source
-        contract = {"schema": calling if forced or contract is None else _either(contract["schema"], calling)}
-    ignored = tuple(sorted(name for name in extra if name not in ("tool_choice", "parallel_tool_calls")))
+    ignored = tuple(sorted(extra.keys() - {"response_format", "tool_choice", "parallel_tool_calls"}))
     return Asked(
         request.model, messages, bool(request.stream), usage, ignored, narrower, functions, contract, source
     )
 
 
-def _either(wanted: Mapping[str, Any], calling: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of an answer that may be one thing or calls."""
-    ways = [{key: value for key, value in one.items() if key != "$defs"} for one in (wanted, calling)]
-    shared = {**wanted.get("$defs", {}), **calling.get("$defs", {})}
-    return {"anyOf": ways, **({"$defs": shared} if shared else {})}
+def _spelled_out(body: bytes) -> tuple[bytes, frozenset[str], Mapping[str, Any] | None, str]:
+    """Return the body with its functions and calls as text (`graft.calls`), the names of what may be called, what the answer
+    is held to, and the field that says so."""
+    try:
+        row = json.loads(body)
+    except (ValueError, RecursionError):
+        return body, frozenset(), None, ""  # the schema says what is wrong with it
+    if not isinstance(row, dict):
+        return body, frozenset(), None, ""
+    if row.get("tool_choice") == "none":
+        row = {key: value for key, value in row.items() if key not in ("tools", "functions")}
+    try:
+        told, functions = calls.spelled_out(row), calls.offered(row)
+    except ValueError as error:
+        raise ApiError(400, f"{error}.", param="tools" if row.get("tools") else "messages") from None
+    return (body if told == row else json.dumps(told).encode()), functions, *_held_to(row, functions)
+
+
+def _held_to(row: Mapping[str, Any], functions: Collection[str]) -> tuple[Mapping[str, Any] | None, str]:
+    """Return what a request's answer is held to, and by which field: a call that must be made goes before a format, and a
+    format leaves calls possible. Raises ApiError (400)."""
+    choice = row.get("tool_choice")
+    if choice not in (None, "auto", "none", "required") and not isinstance(choice, dict):
+        raise ApiError(
+            400, 'tool_choice must be "auto", "none", "required" or name a function.', param="tool_choice"
+        )
+    wanted = _contract(row.get("response_format"))
+    forced = choice not in (None, "auto", "none")
+    if not forced and (wanted is None or not functions):
+        return wanted, "response_format"
+    try:
+        calling = calls.schema(row)
+    except ValueError as error:
+        raise ApiError(400, f"{error}.", param="tool_choice") from None
+    if forced or wanted is None:
+        return {"schema": calling}, "tool_choice"
+    return {"schema": _either(wanted["schema"], calling)}, "response_format"
 
 
 def _contract(wanted: Any) -> Mapping[str, Any] | None:
@@ -161,33 +187,11 @@ def _contract(wanted: Any) -> Mapping[str, Any] | None:
     return {"schema": told["schema"]}
 
 
-def _spelled_out(body: bytes) -> tuple[bytes, frozenset[str], Mapping[str, Any] | None]:
-    """Return the body with its functions and calls as text (`graft.calls`), the names of what may be called, and the schema
-    of a reply that calls."""
-    try:
-        row = json.loads(body)
-    except (ValueError, RecursionError):
-        return body, frozenset(), None  # the schema says what is wrong with it
-    if not isinstance(row, dict):
-        return body, frozenset(), None
-    choice = row.get("tool_choice")
-    if choice not in (None, "auto", "none", "required") and not isinstance(choice, dict):
-        raise ApiError(
-            400, 'tool_choice must be "auto", "none", "required" or name a function.', param="tool_choice"
-        )
-    if choice == "none":
-        row = {key: value for key, value in row.items() if key not in ("tools", "functions")}
-    try:
-        told, functions = calls.spelled_out(row), calls.offered(row)
-    except ValueError as error:
-        raise ApiError(400, f"{error}.", param="tools" if row.get("tools") else "messages") from None
-    calling = None
-    if functions or choice not in (None, "auto", "none"):
-        try:
-            calling = calls.schema(row)
-        except ValueError as error:
-            raise ApiError(400, f"{error}.", param="tool_choice") from None
-    return (body if told == row else json.dumps(told).encode()), functions, calling
+def _either(wanted: Mapping[str, Any], calling: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of an answer that may be one thing or calls."""
+    ways = [{key: value for key, value in one.items() if key != "$defs"} for one in (wanted, calling)]
+    shared = {**wanted.get("$defs", {}), **calling.get("$defs", {})}
+    return {"anyOf": ways, **({"$defs": shared} if shared else {})}
 
 
 def _message(turn: Turn, at: int) -> Message:

@@ -53,15 +53,14 @@ class TransformersGenerator:
         )
 
     _free: TransformersGenerator | None = None  # of one that is held to a format: the one that is not
-    _contract: tuple[Mapping[str, Any], str] | None = None
+    _keeps: tuple[str, str] | None = None  # its grammar, and what it may say instead
 
     def constrained(self, contract: Mapping[str, Any], otherwise: str = "") -> TransformersGenerator:
         """Return the same model, held to a format (`graft.protocols.Constrained`). Loads nothing."""
         from graft.backends.generators import constraints
 
-        constraints.check(contract)
         made = TransformersGenerator(self.options)
-        made._free, made._contract = self._free or self, (contract, otherwise)
+        made._free, made._keeps = self._free or self, (constraints.grammar(contract), otherwise)
         made.fingerprint = content_hash(made._free.fingerprint, json.dumps(contract), otherwise)
         return made
 
@@ -231,11 +230,11 @@ class TransformersGenerator:
     def _format(self) -> Format | None:
         from graft.backends.generators.constraints import Format
 
-        if self._contract is None:
+        if self._keeps is None:
             return None
         loaded = self.loaded
         vocabulary = loaded.model.get_output_embeddings().weight.shape[0]
-        return Format(*self._contract, tokenizer=loaded.tokenizer, vocabulary=vocabulary, stop=loaded.stop)
+        return Format(*self._keeps, tokenizer=loaded.tokenizer, vocabulary=vocabulary, stop=loaded.stop)
 
     def _decoder(self) -> Decoder:
         from graft.backends.generators.decoding import HFDecoder
