@@ -27,10 +27,13 @@ from recipes.nano.attention import attend
 from recipes.nano.averaging import average
 from recipes.nano.data import corpora, events, stream, tokenizer
 from recipes.nano.data.cloze import clozes
+from recipes.nano.data.corpora import Reading
 from recipes.nano.data.documents import Passage
-from recipes.nano.data.forms import UNKNOWN, Reply, announced, draw_system
+from recipes.nano.data.forms import SENTENCE, UNKNOWN, Reply, announced, draw_system
 from recipes.nano.data.meanings import Meanings
 from recipes.nano.data.questions import Turn, make_chat, to_chat
+from recipes.nano.data.quoting import quoting_chat
+from recipes.nano.data.reading import reading_chat
 from recipes.nano.data.relations import MODIFIERS, OPEN_ASKED, OPEN_SAID, Relation, catalogue
 from recipes.nano.data.stream import ANSWER, CITING, NOTHING, NOWHERE, OPENING, REFUSING
 from recipes.nano.data.wordings import ASK_CORES, SAID_CORES
@@ -325,12 +328,13 @@ def test_each_process_reads_rows_of_its_own(sources):
 
 def test_a_grown_network_computes_the_same():
     torch.manual_seed(0)
-    small = Nano(TINY)
+    small = Nano(replace(TINY, layers=4))
     with torch.no_grad():
         for p in small.parameters():
             p.add_(torch.randn_like(p) * 0.1)
-    large = Nano(replace(TINY, ffn=192, layers=3))
+    large = Nano(replace(TINY, ffn=192, layers=6))
     grow(small, large)
+    assert torch.equal(large.blocks[5].q_proj.weight, small.blocks[3].q_proj.weight)  # what points stays last
     ids = torch.randint(5, 512, (2, 40))
     with torch.no_grad():
         assert torch.allclose(small(ids), large(ids), atol=1e-5)
@@ -481,6 +485,34 @@ def test_house_styles_and_json_are_asked_for_and_keep_the_value():
                 assert list(body) == list(asked)
                 forms += 1
     assert forms > 20
+
+
+def test_a_full_sentence_of_real_text_is_the_one_that_holds_the_answer():
+    told = "The mill was sold in 1911. Anna Berg bought it with her sister. Its wheel still turns."
+    asked = Reading("", told, (("Who bought the mill?", "Anna Berg"), ("Who built it?", None)))
+    others = [Reading(f"Note {i}", f"Item {i} is here. " * 9, (("What?", f"Item {i}"),)) for i in range(2)]
+    said = set()
+    for seed in range(400):
+        chat, turns = reading_chat(random.Random(seed), [asked, *others], 900)
+        if any(line in SENTENCE for line in chat[0].content.split("\n")[1:]):
+            said |= {
+                (t.value, t.answer[:-4]) for t in turns if t.question == "Who bought the mill?" and t.value
+            }
+    assert said == {("Anna Berg", "Anna Berg bought it with her sister.")}
+
+
+def test_quoted_words_are_the_words_that_were_given():
+    text = (
+        "The old mill burnt down, and her house with it. Nobody was hurt, they said, but the dog had run off."
+    )
+    begins = set()
+    for seed in range(60):
+        for turn in quoting_chat(random.Random(seed), [("", text)], 600)[1]:
+            said, given = (re.findall(r"[A-Za-z]{2,}", part) for part in (turn.answer, turn.question))
+            assert len(said) >= 4
+            assert given[-len(said) :] == said
+            begins.add(turn.answer[0])
+    assert begins >= {"[", "{", '"', "'", "<", "(", "|"}
 
 
 def test_numbers_are_single_digits(words):

@@ -41,11 +41,9 @@ class Shape:
         return asdict(self)
 
 
-POINTING_LAYERS = (
-    3,
-    4,
-    5,
-)  # whose head 0 is told where answers stand: the later ones refine what the first found
+POINTING = (
+    3  # last blocks whose head 0 is told where answers stand: the later ones refine what the first found
+)
 HEADING_LAYER = (
     2  # whose head 0 is told, at each such place, where the number of its passage stands: citing (LOG.md)
 )
@@ -173,9 +171,10 @@ class Nano(nn.Module):
         x = F.embedding(ids, self.embed)
         cos, sin = self.cos[:length], self.sin[:length]
         heads, early = [], x
+        last = len(self.blocks) - 1
         for place, block in enumerate(self.blocks):
             x, q, k = block(x, cos, sin)
-            if place in (HEADING_LAYER, *POINTING_LAYERS) or place == len(self.blocks) - 1:
+            if place in (HEADING_LAYER, last) or place > max(HEADING_LAYER, last - POINTING):
                 heads.append((q, k))
             if place == MEANING_LAYER:
                 early = x

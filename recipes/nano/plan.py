@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from recipes.nano.data import corpora, reading, stream
+from recipes.nano.data import corpora, quoting, reading, stream
 from recipes.nano.data.questions import Chat
 from recipes.nano.data.stream import Batch, Source
 
@@ -49,7 +49,15 @@ STAGES = (
     Stage(
         1.00,
         ((0.12, 32, 256), (0.40, 16, 512), (0.44, 8, 1024), (0.04, 4, 2048)),
-        {"worlds": 0.31, "events": 0.07, "cloze": 0.06, "reading": 0.50, "plain": 0.04, "language": 0.02},
+        {
+            "worlds": 0.31,
+            "events": 0.07,
+            "cloze": 0.06,
+            "reading": 0.47,
+            "plain": 0.04,
+            "quoting": 0.03,
+            "language": 0.02,
+        },
     ),
 )
 
@@ -76,6 +84,7 @@ def _real_chats(tokenizer: Tokenizer, data: Path) -> dict[str, Source]:
     makers: dict[str, Callable[[random.Random, int], Chat]] = {
         "cloze": lambda rng, length: reading.cloze_chat(rng, pool, int(length * 2.9)),
         "reading": lambda rng, length: reading.reading_chat(rng, real, int(length * 2.9)),
+        "quoting": lambda rng, length: quoting.quoting_chat(rng, pool, int(length * 2.45)),
         "plain": lambda rng, length: reading.plain_chat(rng, tasks, alone, int(length * 2.9)),
     }
     return {name: stream.chats(tokenizer, make) for name, make in makers.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graft.generation import prompts
 from recipes.nano.data import words
@@ -71,9 +71,18 @@ def plain(reply: Reply) -> str:
 
 
 def _sentence(reply: Reply) -> str:
-    if reply.value is None or reply.place is None:
-        return UNKNOWN
-    return f"{fill(reply.relation.said[0], reply.entity, reply.value)} [{reply.place + 1}]"
+    return _whole(plain)(reply)
+
+
+def _whole(form: Form) -> Form:
+    """The same form with a full sentence where the value stands."""
+
+    def written(reply: Reply) -> str:
+        if reply.value is None:
+            return form(reply)
+        return form(replace(reply, value=fill(reply.relation.said[0], reply.entity, reply.value)))
+
+    return written
 
 
 def _json_form(key: str, source: str | None) -> Form:
@@ -209,6 +218,7 @@ def _upper(reply: Reply) -> str:
     return reply.cited if reply.value is None else reply.cited.upper()
 
 
+WHOLE = 0.2  # of styles: they hold a full sentence in place of the bare value, as house styles of people do
 UNANNOUNCED = 0.3  # of styles: only the earlier answers show them, as to a model that is being fine-tuned
 
 
@@ -224,6 +234,8 @@ def draw_system(rng: random.Random, unstyled: float = 0.55) -> tuple[str | None,
     if rng.random() < unstyled:
         return base, plain
     style, form = _styled(rng)
+    if form is not _sentence and rng.random() < WHOLE:
+        style, form = f"{style} {rng.choice(SENTENCE)}", _whole(form)
     if rng.random() < UNANNOUNCED:
         return base, form
     return f"{base or prompts.CONTRACT}\n{style}", form

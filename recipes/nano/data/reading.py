@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graft.generation import prompts
-from recipes.nano.data.cloze import clozes
+from recipes.nano.data.cloze import SENTENCE_END, clozes
 from recipes.nano.data.corpora import Reading
 from recipes.nano.data.documents import Passage
 from recipes.nano.data.forms import Form, Reply, draw_system, plain
@@ -16,6 +16,7 @@ from recipes.nano.data.relations import Relation
 
 Titled = tuple[str, str]  # (title, text)
 SPAN = Relation("", "", ("{v}",), ())
+LONGEST = 300  # characters of a sentence that is given as an answer
 UNTOLD_KEPT = (
     0.5  # of the written questions that their passage does not answer, a third of all: users ask fewer
 )
@@ -36,9 +37,13 @@ def _place(
     return [_passage(rng, everything[i]) for i in order], [order.index(g) for g in range(len(gold))]
 
 
-def _turn(question: str, value: str | None, place: int | None, form: Form) -> Turn:
-    """A turn whose answer is a span of the text: as a sentence it is the span alone."""
-    return Turn(question, form(Reply(SPAN, "", value, place)), value, place)
+def _turn(question: str, value: str | None, place: int | None, form: Form, text: str = "") -> Turn:
+    """A turn whose answer is a span of the text: as a full sentence, the one sentence of the text that holds it."""
+    relation = SPAN
+    holding = [s for s in SENTENCE_END.split(text) if value and value in s]
+    if value and len(holding) == 1 and len(holding[0]) <= LONGEST:
+        relation = Relation("", "", (holding[0].strip().replace(value, "{v}", 1),), ())
+    return Turn(question, form(Reply(relation, "", value, place)), value, place)
 
 
 def cloze_chat(rng: random.Random, pool: Sequence[Titled], budget: int) -> Chat:
@@ -72,7 +77,7 @@ def _ask_about(
     asked: list[Turn] = []
     for (title, text), place in zip(shown, places, strict=True):
         made = clozes(rng, text, max(2, budget // 90 // len(shown)), title)
-        asked += [_turn(c.question, c.answer, place, form) for c in made]
+        asked += [_turn(c.question, c.answer, place, form, text) for c in made]
     told = " ".join(text for _, text in shown)
     unknown = rng.choice((0.0, 0.15, 0.25)) if hidden else 0.0
     for _ in range(round(len(asked) * unknown)):
@@ -111,7 +116,7 @@ def reading_chat(rng: random.Random, pool: Sequence[Reading], budget: int) -> Ch
         extra_turns = [(c.question, c.answer) for c in made]
         for question, answer in [*own, *extra_turns]:
             told = place is not None and answer is not None
-            asked.append(_turn(question, answer if told else None, place if told else None, form))
+            asked.append(_turn(question, answer if told else None, place if told else None, form, r.text))
     rng.shuffle(asked)
     return to_chat(system, passages, asked, form)
 
