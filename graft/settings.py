@@ -26,7 +26,7 @@ Mode = Literal["hybrid", "dense", "bm25"]
 FILE = "graft.toml"
 VARIANTS = ("base", "rag", "tuned", "hybrid")
 BASELINES = ("extractive", "bm25")
-DIAGNOSTICS = ("oracle", "few-shot")
+DIAGNOSTICS = ("oracle", "few-shot", "held")
 RUBRICS = ("correctness", "groundedness", "preference")
 RESERVED = frozenset({*VARIANTS, *BASELINES, *DIAGNOSTICS, "graft", "index", "questions"})
 """What no competitor may be called: GRAFT's own names, and those that stand beside them in a comparison."""
@@ -181,7 +181,7 @@ class EvaluationSection:
     """Which variants compete. base and the baselines are always shown."""
     diagnostics: tuple[str, ...] = ()
     """Arms that show where the losses are and cannot win: oracle is rag with the gold evidence in place of what it found,
-    few-shot is rag (base without an index) with the nearest examples in its prompt."""
+    few-shot is rag (base without an index) with the nearest examples in its prompt, held is rag held to the questions' own format."""
     shots: int = 4
     """How many examples the few-shot arm shows."""
     primary: str = "truthfulness"

@@ -1,7 +1,9 @@
-"""The oracle arm: the gold evidence as context, shown beside the variants, and the headroom it tells of."""
+"""The diagnostic arms oracle (the gold evidence as context) and held (the questions' format): shown beside the variants, and
+what they tell of."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from graft import Project
 from graft.config import from_tables
 from graft.decision.recommending.explain import headroom_line, knowledge_line, seed_line
 from graft.errors import ConfigError
+from graft.testing.models import tiny_model
 from graft.types import Comparison, Estimate
-from graft.verbs.comparing.competitors import competitors
+from graft.verbs.comparing.competitors import _untried, competitors
+from graft.verbs.comparing.diagnostics import diagnostic_arms
 
 
 def with_oracle(root: Path) -> Project:
@@ -91,3 +95,80 @@ def test_what_the_model_knew_and_how_often_it_was_trained_is_told() -> None:
 def test_an_unknown_diagnostic_is_refused() -> None:
     with pytest.raises(ConfigError, match="names 'orcale', which is none"):
         from_tables({"evaluation": {"diagnostics": ["orcale"]}})
+
+
+# --- held ------------------------------------------------------------------------------------------------------------
+
+LEVELS = {"regex": "(low|high)"}
+
+
+@pytest.fixture
+def levels(tmp_path: Path) -> Path:
+    """Two questions of one format to a tiny random model, no documents, and the arm that is held to it."""
+    model = tiny_model(tmp_path / "tiny")
+    rows = [
+        {"id": f"q{i}", "question": f"How urgent is ticket {i}?", "answers": ["low"], "format": LEVELS}
+        for i in range(2)
+    ]
+    rows.append({"id": "q2", "question": "How urgent is ticket 2?", "answers": [], "answerable": False})
+    (tmp_path / "questions.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+    )
+    (tmp_path / "graft.toml").write_text(
+        f'[generation]\nmodel = {{ name = "transformers", model = "{model}" }}\nmax_tokens = 60\n'
+        '[evaluation]\ndiagnostics = ["held"]\ndraws = 200\nlatency_questions = 1\n',
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def test_the_untrained_model_held_to_the_questions_format_stands_beside(levels: Path) -> None:
+    decided = Project(levels).compare()
+    assert decided.comparison.baselines == ("held",)
+    means = {name: found["format"].mean for name, found in decided.comparison.variants.items()}
+    assert means == {"base": 0.0, "held": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("max_tokens = 60", 'max_tokens = 60\nregex = "low"', "Every variant is held to a format already."),
+        ('{"regex": "(low|high)"}', "null", "held keeps the one format of the questions, and they name none or several."),
+        ('"id": "q1", "question": "How urgent is ticket 1?", "answers": ["low"], "format": {"regex": "(low|high)"}',
+         '"id": "q1", "question": "How urgent is ticket 1?", "answers": ["low"], "format": {"regex": "low"}',
+         "held keeps the one format of the questions, and they name none or several."),
+    ],
+)  # fmt: skip
+def test_why_nothing_can_be_held_is_told(levels: Path, old: str, new: str, why: str) -> None:
+    for name in ("graft.toml", "questions.jsonl"):
+        path = levels / name
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    parts = Project(levels).parts
+    arms, missing = diagnostic_arms(parts, parts_questions(parts), ["held"])
+    assert arms == {}
+    assert missing["held"].startswith(why)
+
+
+def test_a_model_that_cannot_be_held_is_told(small: Path) -> None:
+    path = small / "questions.jsonl"
+    rows = [json.loads(line) | {"format": LEVELS} for line in path.read_text(encoding="utf-8").splitlines()]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    project = Project(small)
+    project.build()
+    _, missing = diagnostic_arms(project.parts, parts_questions(project.parts), ["held"])
+    assert missing["held"].startswith("rag cannot be held to a format: its model cannot.")
+
+
+def test_where_tuning_might_be_credited_with_a_form_that_needs_none_it_is_told(levels: Path) -> None:
+    parts = Project(levels).parts
+    questions = parts_questions(parts)
+    trained = {"base": object(), "tuned": object()}
+    assert _untried(parts, questions, trained) == []
+    path = levels / "graft.toml"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('diagnostics = ["held"]\n', ""), encoding="utf-8"
+    )
+    parts = Project(levels).parts
+    assert _untried(parts, questions, {"base": object()}) == []
+    [told] = _untried(parts, questions, trained)
+    assert told.startswith("The questions name one format. What tuning bring")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graft import Project
-from graft.decision.recommending.explain import tuning_gain_line
+from graft.decision.recommending.explain import tuning_gain_lines
 from graft.generation import prompts
 from graft.generation.few_shot import FewShot
 from graft.testing.fakes import EchoGenerator
@@ -104,8 +104,8 @@ def test_what_tuning_brings_over_showing() -> None:
     few = {"truthfulness": values(0, 0, 1, 0), "format": values(0, 0, 0, 0)}
     hybrid = {"truthfulness": values(1, 0, 1, 1), "format": values(1, 1, 1, 1)}
     clusters = ["a", "b", "c", "d"]
-    [line] = tuning_gain_line({"few-shot": few, "hybrid": hybrid}, clusters, seed=0, draws=500)
+    [line] = tuning_gain_lines({"few-shot": few, "hybrid": hybrid}, clusters, seed=0, draws=500)
     assert line.startswith("Tuning over showing examples: hybrid - few-shot = +0.500 [")
     assert line.endswith("+1.000 [+1.000, +1.000] in format.")
-    assert tuning_gain_line({"few-shot": few}, clusters, seed=0, draws=500) == []
-    assert tuning_gain_line({"hybrid": hybrid}, clusters, seed=0, draws=500) == []
+    assert tuning_gain_lines({"few-shot": few}, clusters, seed=0, draws=500) == []
+    assert tuning_gain_lines({"hybrid": hybrid}, clusters, seed=0, draws=500) == []

@@ -144,27 +144,32 @@ def seed_line(names: Sequence[str], *, trained: Sequence[str] = ("tuned", "hybri
     ]
 
 
-def tuning_gain_line(
+UNTRAINED = {"few-shot": "showing examples", "held": "holding the answers to their format"}
+"""Arms that do without training what tuning is for, and what they do."""
+
+
+def tuning_gain_lines(
     scores: Scores,
     clusters: Sequence[str],
     *,
-    shown: str = "few-shot",
     metrics: Sequence[str] = ("truthfulness", "format"),
     seed: int,
     draws: int,
 ) -> list[str]:
-    """Return what tuning brings over showing the nearest examples in the prompt, with paired intervals; nothing without
-    both arms."""
+    """Return what tuning brings over each arm that needs none, with paired intervals; nothing without such an arm."""
     tuned = next((name for name in ("hybrid", "tuned") if name in scores), None)
-    if tuned is None or shown not in scores:
-        return []
-    told = []
-    for metric in metrics:
-        gap = column(scores[tuned][metric]) - column(scores[shown][metric])
-        [found] = difference_intervals(gap[:, None], clusters, draws=draws, seed=seed)
-        if found.value is not None and found.low is not None:
-            told.append(f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] in {metric}")
-    return [f"Tuning over showing examples: {tuned} - {shown} = {', '.join(told)}."] if told else []
+    lines = []
+    for arm, done in UNTRAINED.items():
+        if tuned is None or arm not in scores:
+            continue
+        told = []
+        for metric in metrics:
+            gap = column(scores[tuned][metric]) - column(scores[arm][metric])
+            [found] = difference_intervals(gap[:, None], clusters, draws=draws, seed=seed)
+            if found.value is not None and found.low is not None:
+                told.append(f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}] in {metric}")
+        lines += [f"Tuning over {done}: {tuned} - {arm} = {', '.join(told)}."] if told else []
+    return lines
 
 
 def failure_lines(verdict: Verdict, failures: Failures) -> list[str]:

@@ -22,8 +22,8 @@ from graft.protocols import Answerer, Progress
 from graft.settings import BASELINES
 from graft.settings_deciding import CompetitorSection
 from graft.types import Question, Row, content_hash
-from graft.verbs.comparing.diagnostics import diagnostic_arms
-from graft.wiring.parts import Parts
+from graft.verbs.comparing.diagnostics import diagnostic_arms, named_format
+from graft.wiring.parts import ADAPTED, Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,22 @@ def _entered(parts: Parts, questions: Sequence[Question]) -> Field:
         _compose(parts, name, answerers, missing)
     diagnostics = parts.config.evaluation.diagnostics
     arms, absent = diagnostic_arms(parts, questions, diagnostics)
+    warnings += _untried(parts, questions, answerers)
     answerers |= arms
     missing |= absent
     return Field(answerers, missing, (*BASELINES, *diagnostics), frozenset(recorded), tuple(warnings))
+
+
+def _untried(parts: Parts, questions: Sequence[Question], answerers: Mapping[str, Answerer]) -> list[str]:
+    """Before tuning is credited with a form: that it can be had without, where nobody looked."""
+    if "held" in parts.config.evaluation.diagnostics or parts.models.contract:
+        return []
+    if not answerers.keys() & set(ADAPTED) or named_format(questions) is None:
+        return []
+    return [
+        "The questions name one format. What tuning brings to it may need no training: "
+        '[evaluation] diagnostics = ["held"] measures the untrained model held to it.'
+    ]
 
 
 def run_key(answerer: Answerer, questions: Sequence[Question]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from graft.decision import compare as comparing
 from graft.decision.costs.ownership import Ownership, ownership_lines
 from graft.decision.inference.ratios import ratios
-from graft.decision.recommending.explain import headroom_line, knowledge_line, seed_line, tuning_gain_line
+from graft.decision.recommending.explain import headroom_line, knowledge_line, seed_line, tuning_gain_lines
 from graft.decision.recommending.recommend import Limits, recommend
 from graft.decision.trust import Trust
 from graft.evaluation.judging.metrics import JUDGED
@@ -167,7 +167,7 @@ def _recommended(
     told = [
         *headroom_line(comparison),
         *knowledge_line(comparison),
-        *tuning_gain_line(measured.scores, shared["clusters"], seed=shared["seed"], draws=shared["draws"]),
+        *tuning_gain_lines(measured.scores, shared["clusters"], seed=shared["seed"], draws=shared["draws"]),
         *unsure(measured.rows, comparison, recommendation, config.generation.min_confidence),
     ]
     beside = [*seed_line(list(measured.rows)), *forgetting.lines(forgotten), *ownership_lines(owned)]

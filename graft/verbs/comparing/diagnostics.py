@@ -1,13 +1,16 @@
-"""The diagnostic arms: oracle, which is shown the gold evidence, and few-shot, which is shown the nearest examples.
+"""The diagnostic arms: oracle, which is shown the gold evidence; few-shot, which is shown the nearest examples; held, which
+keeps the questions' format because nothing else is given any probability.
 
 They stand in the table, cannot win, and say where the losses are: oracle - rag is what better retrieval could bring,
-hybrid - few-shot what tuning brings over showing examples.
+hybrid - few-shot and hybrid - held what tuning brings over what needs none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from graft.errors import GraftError, NotBuilt
 from graft.generation.few_shot import FewShot, Shown
@@ -27,10 +30,16 @@ def diagnostic_arms(
     missing: dict[str, str] = {}
     for name in names:
         try:
-            made[name] = _oracle(parts, questions) if name == "oracle" else _few_shot(parts)
+            made[name] = _ARMS[name](parts, questions)
         except GraftError as error:
             missing[name] = str(error)
     return made, missing
+
+
+def named_format(questions: Sequence[Question]) -> Mapping[str, Any] | None:
+    """Return the format that the questions name, where they name one and the same; a question may name none."""
+    named = {json.dumps(dict(q.format), sort_keys=True) for q in questions if q.format is not None}
+    return json.loads(named.pop()) if len(named) == 1 else None
 
 
 def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
@@ -56,7 +65,7 @@ def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
     return replace(rag, name="oracle", search=find, fingerprint_parts=[*rag.fingerprint_parts, "oracle"])
 
 
-def _few_shot(parts: Parts) -> Variant:
+def _few_shot(parts: Parts, _: Sequence[Question]) -> Variant:
     """Return rag (base where nothing is indexed) with the nearest examples before the question."""
     path = parts.root / parts.config.tuning.examples
     if not path.exists():
@@ -66,7 +75,7 @@ def _few_shot(parts: Parts) -> Variant:
     examples = [example for example in read_examples(path) if example.split != "test"]
     near = Neighbours(examples, parts.retrieval.embedder)
     shots = parts.config.evaluation.shots
-    inner = parts.variant("rag" if len(parts.retrieval.store) else "base")
+    inner = _simplest(parts)
 
     def nearest(asked: Sequence[str]) -> list[Shown]:
         return [
@@ -76,6 +85,31 @@ def _few_shot(parts: Parts) -> Variant:
     made_of = [str(shots), parts.retrieval.embedder.fingerprint, *(_mark(example) for example in examples)]
     generator = FewShot(inner.generator, nearest, fingerprint_parts=made_of)
     return replace(inner, name="few-shot", generator=generator)
+
+
+def _held(parts: Parts, questions: Sequence[Question]) -> Variant:
+    """Return rag (base where nothing is indexed) held to the one format that the questions name."""
+    if parts.models.contract:
+        raise NotBuilt("Every variant is held to a format already.", "Leave the arm out.")
+    contract = named_format(questions)
+    if contract is None:
+        raise NotBuilt(
+            "held keeps the one format of the questions, and they name none or several.",
+            'Give every question the same "format", or leave the arm out.',
+        )
+    return replace(_simplest(parts).constrained(contract), name="held")
+
+
+_ARMS: Mapping[str, Callable[[Parts, Sequence[Question]], Variant]] = {
+    "oracle": _oracle,
+    "few-shot": _few_shot,
+    "held": _held,
+}
+
+
+def _simplest(parts: Parts) -> Variant:
+    """Return rag, or base where nothing is indexed: what needs no training."""
+    return parts.variant("rag" if len(parts.retrieval.store) else "base")
 
 
 def _mark(example: Example) -> str:
