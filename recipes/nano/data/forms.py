@@ -218,7 +218,7 @@ def _upper(reply: Reply) -> str:
     return reply.cited if reply.value is None else reply.cited.upper()
 
 
-WHOLE = 0.2  # of styles: they hold a full sentence in place of the bare value, as house styles of people do
+WHOLE = 0.3  # of styles: they hold a full sentence in place of the bare value, as house styles of people do
 UNANNOUNCED = 0.3  # of styles: only the earlier answers show them, as to a model that is being fine-tuned
 
 
