@@ -350,8 +350,19 @@ def test_the_mean_of_two_networks_lies_between_them():
     wanted = [0.25 * p + 0.75 * q for p, q in zip(one.parameters(), other.parameters(), strict=True)]
     made = average(one, other, 0.75)
     assert all(torch.allclose(p, q, atol=1e-7) for p, q in zip(made.parameters(), wanted, strict=True))
-    with pytest.raises(ValueError, match="different shapes"):
-        average(one, Nano(replace(TINY, layers=3)), 0.5)
+    with pytest.raises(ValueError, match="does not fit into"):
+        average(Nano(replace(TINY, layers=3)), one, 0.5)
+
+
+def test_the_mean_with_a_network_that_has_grown_begins_at_the_smaller_one():
+    torch.manual_seed(0)
+    small, large = Nano(TINY), Nano(replace(TINY, layers=3, ffn=128))
+    with torch.no_grad():
+        for p in [*small.parameters(), *large.parameters()]:
+            p.add_(torch.randn_like(p) * 0.1)
+        ids = torch.randint(5, 512, (2, 40))
+        assert torch.allclose(average(small, large, 0.0)(ids), small(ids), atol=1e-5)
+        assert torch.allclose(average(small, large, 1.0)(ids), large(ids), atol=1e-5)
 
 
 def test_planted_heads_copy_before_any_training():

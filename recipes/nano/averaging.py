@@ -9,23 +9,37 @@ one run after the other the loss has no ridge. Choose the share on the developme
 from __future__ import annotations
 
 import argparse
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 
 from recipes.nano import export, train
 from recipes.nano.data import tokenizer
+from recipes.nano.growing import grow
 from recipes.nano.model import Nano
 
 
 def average(earlier: Nano, later: Nano, share: float) -> Nano:
-    """Return the earlier network moved by `share` of the way to the later one; both must have one shape."""
+    """Return the earlier network moved by `share` of the way to the later one, into which it may have grown. ValueError for
+    shapes between which nothing grows."""
     if earlier.shape != later.shape:
-        raise ValueError(f"the networks have different shapes: {earlier.shape} and {later.shape}")
+        earlier = _grown(earlier, later)
     with torch.no_grad():
         for one, other in zip(earlier.parameters(), later.parameters(), strict=True):
             one.lerp_(other, share)
     return earlier
+
+
+@torch.no_grad()
+def _grown(earlier: Nano, later: Nano) -> Nano:
+    """Return the earlier network in the later one's shape: what was added is the later one's, with an output of zero."""
+    large = deepcopy(later)
+    for block in large.blocks:
+        block.o_proj.weight.zero_()
+        block.down_proj.weight.zero_()
+    grow(earlier, large)
+    return large
 
 
 def main() -> None:
