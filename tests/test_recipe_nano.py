@@ -378,6 +378,8 @@ def test_planted_heads_copy_before_any_training():
     planted = Nano(shape)
     circuit.plant_copying(planted)
     assert copied(planted) > 0.5 > 0.1 > copied(Nano(shape))
+    for block in planted.blocks:  # a channel that is zero in both would never be learnt
+        assert (block.q_proj.weight.norm(dim=1) + block.k_proj.weight.norm(dim=1) > 0).all()
 
 
 def test_exported_model_gives_the_same_logits(tmp_path, words):
