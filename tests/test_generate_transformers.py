@@ -12,6 +12,7 @@ from graft import plugins
 from graft.backends import models
 from graft.backends.generators import chat, decoding, llama_fast
 from graft.backends.generators.generate_transformers import TransformersGenerator
+from graft.backends.trainers.lora import peft_calm
 from graft.errors import BackendError, ConfigError
 from graft.testing.models import ConstrainedConformance, GeneratorConformance, tiny_model
 from graft.testing.models import chat as ask
@@ -333,6 +334,23 @@ def test_the_fingerprint_follows_the_options(folder):
 def test_unknown_options_are_refused_with_the_nearest_name(folder):
     with pytest.raises(ConfigError, match="Did you mean 'adapter'"):
         plugins.build("generator", "transformers", {"model": str(folder), "adaptor": "x"})
+
+
+def test_an_adapter_that_goes_through_peft_answers_too(folder, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    free = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    with peft_calm():
+        get_peft_model(free, LoraConfig(r=4, target_modules=["q_proj"])).save_pretrained(tmp_path)
+    asked = [ask("Who?"), ask("Where?")]
+    said = [
+        TransformersGenerator(
+            TransformersGenerator.Options(model=str(folder), adapter=adapter, dtype="bfloat16")
+        ).generate(asked, max_tokens=4)
+        for adapter in (str(tmp_path), "")  # a new adapter changes nothing
+    ]
+    assert [one.text for one in said[0]] == [one.text for one in said[1]]
 
 
 def test_half_precision_answers_too(folder):

@@ -36,13 +36,15 @@ class _Layer:
 def supports(model: Any) -> bool:
     """Whether `FastLlama` covers this model: a plain Llama on a CPU, unquantised and without adapters attached."""
     config = model.config
+    layers = getattr(model.model, "layers", ())  # none where peft has wrapped the model
     return (
-        config.model_type == "llama"
+        bool(layers)
+        and config.model_type == "llama"
         and model.device.type == "cpu"
         and config.hidden_act == "silu"
         and not (config.attention_bias or config.mlp_bias)
         and config.rope_parameters.get("rope_type") == "default"
-        and all(type(layer.self_attn.q_proj) is nn.Linear for layer in getattr(model.model, "layers", ()))
+        and all(type(layer.self_attn.q_proj) is nn.Linear for layer in layers)
     )
 
 
