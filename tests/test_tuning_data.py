@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graft import Project
 from graft.errors import DataError, LeakError
 from graft.generation import prompts
 from graft.tuning.dataset import Grounding, grounded_rows, plain_rows, split
@@ -19,6 +20,7 @@ from graft.tuning.leaks import Leak, find_leaks, near_duplicates, normalise, sim
 from graft.tuning.style import label_of, strip_label
 from graft.tuning.support import best_line, best_passage, supports
 from graft.types import Context, Example, Message, Passage, TrainingRow
+from graft.verbs.build import Tuning
 
 
 def example(text, output="ok", **extra):
@@ -477,3 +479,24 @@ def test_distractors_are_trimmed_worst_first_and_the_golden_never():
     made = ground([row], found, golden_fraction=1.0, fits=lambda prompt, answer: False)
     assert "[1] leave.md" in made[0].prompt[-1].content
     assert made[0].answer.startswith("Answer: You have 25 days of annual leave. [1]")
+
+
+def test_grounded_rows_are_retrieved_for_what_the_variant_will_search_for(small, monkeypatch):
+    turns = [
+        {"role": "user", "content": "How many days of annual leave do employees get in Utrecht?"},
+        {"role": "assistant", "content": "27 days."},
+        {"role": "user", "content": "And in Spain?"},
+        {"role": "assistant", "content": "30 days."},
+    ]
+    (small / "examples.jsonl").write_text(json.dumps({"messages": turns}) + "\n", encoding="utf-8")
+    project = Project(small)
+    project.build()
+    asked = []
+    search = project.parts.retrieval.search
+    monkeypatch.setattr(
+        project.parts.retrieval,
+        "search",
+        lambda **how: lambda queries: asked.extend(queries) or search(**how)(queries),
+    )
+    Tuning(project.parts, frozenset())._rows("hybrid")
+    assert asked == ["How many days of annual leave do employees get in Utrecht?\nAnd in Spain?"]

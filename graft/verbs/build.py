@@ -15,6 +15,7 @@ from typing import Any
 
 from graft.evaluation.checks.abstention import is_abstention
 from graft.generation import prompts
+from graft.generation.followup import search_query
 from graft.protocols import Progress
 from graft.records import to_dict
 from graft.retrieval.context import widened
@@ -255,7 +256,7 @@ class Tuning:
         parts = self._parts
         # Twice the passages: distractors are left over when those that give the answer away are taken out.
         search = parts.retrieval.search(k=2 * parts.config.retrieval.passages)
-        found = search([example.input for example in examples])
+        found = search([search_query(example.messages) for example in examples])
         golden: dict[str, list[Passage]] = {}
         named = sorted({document for example in examples for document in example.documents})
         held = {document: list(parts.retrieval.store.chunks([document])) for document in named}

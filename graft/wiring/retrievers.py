@@ -18,6 +18,7 @@ from typing import Any, Literal
 from graft import plugins
 from graft.errors import ConfigError, DataError
 from graft.evaluation.checks.abstention import is_abstention
+from graft.generation.followup import search_query
 from graft.protocols import Progress, RankingRow, RetrieverTrainer
 from graft.tuning.pairs import mine
 from graft.tuning.support import best_passage
@@ -97,17 +98,17 @@ def _rows(parts: Parts, kind: Kind, examples: Sequence[Example]) -> Iterator[Ran
     chunks: dict[str, list[Chunk]] = defaultdict(list)
     for chunk in retrieval.store.chunks(sorted({name for one in chosen for name in one.documents})):
         chunks[chunk.document].append(chunk)
-    queries = [one.input for one in chosen]
+    queries = [search_query(one.messages) for one in chosen]
     found = retrieval.searcher().search_batch(queries, DEPTH) if queries else []
     vectors = retrieval.embedder.encode(queries, query=True)
-    for one, result, vector in zip(chosen, found, vectors, strict=True):
+    for one, query, result, vector in zip(chosen, queries, found, vectors, strict=True):
         positive = _positive(one, [chunk for name in one.documents for chunk in chunks[name]])
         if positive is None:
             continue
         score = float((retrieval.embedder.encode([positive.searchable]) @ vector)[0])
         named = frozenset(one.documents)
         yield mine(
-            one.input, positive, score, result.hits, is_gold=lambda chunk, named=named: chunk.document in named,  # type: ignore[misc]
+            query, positive, score, result.hits, is_gold=lambda chunk, named=named: chunk.document in named,  # type: ignore[misc]
             count=NEGATIVES[kind], seed=parts.config.project.seed,
         )  # fmt: skip
 
