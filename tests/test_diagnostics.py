@@ -4,6 +4,7 @@ what they tell of."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from graft import Project
 from graft.config import from_tables
 from graft.decision.recommending.explain import headroom_line, knowledge_line, seed_line
 from graft.errors import ConfigError
+from graft.generation.followup import search_query
 from graft.testing.models import tiny_model
-from graft.types import Comparison, Estimate
+from graft.types import Comparison, Estimate, Message
 from graft.verbs.comparing.competitors import _untried, competitors
 from graft.verbs.comparing.diagnostics import diagnostic_arms
 
@@ -48,6 +50,33 @@ def parts_questions(parts):
     from graft.verbs.compare import held_out
 
     return held_out(parts)[0]
+
+
+def test_the_oracle_finds_the_gold_of_a_follow_up_that_the_model_would_rewrite(small: Path) -> None:
+    project = with_oracle(small)
+    path = small / "graft.toml"
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("[retrieval]", "[retrieval]\ncondense = true").replace(
+        'model = "echo"', 'model = { name = "echo", reply = "laptops" }'
+    )
+    path.write_text(text, encoding="utf-8")
+    parts = Project(small).parts
+    talk = (
+        Message("user", "Is there Wi-Fi?"),
+        Message("assistant", "Yes."),
+        Message("user", "And how much for meals?"),
+    )
+    gold, none = (
+        replace(question, messages=talk, evidence=question.evidence[:kept])
+        for question, kept in ((parts_questions(project.parts)[0], 1), (parts_questions(project.parts)[3], 0))
+    )
+    for question, wanted in ((gold, search_query(talk)), (none, "laptops")):
+        arms, _ = diagnostic_arms(parts, [question], ["oracle"])
+        assert arms["oracle"].query(talk).text == wanted
+    assert (
+        diagnostic_arms(parts, [gold], ["oracle"])[0]["oracle"].answer(talk).passages[0].document
+        == "travel.md"
+    )
 
 
 def test_the_oracle_is_shown_and_cannot_win(small: Path) -> None:

@@ -1,7 +1,7 @@
 """Measuring other [retrieval] settings of a project without touching its index.
 
 A trial searches exactly as a variant would: the same parts, composed the same way, over a store that remembers its
-lists. An index cut or embedded otherwise is built beside the project's own, below `.graft/optimize/`; what is embedded
+lists; only a follow-up is always put into one query by the rule, whatever `condense` says. An index cut or embedded otherwise is built beside the project's own, below `.graft/optimize/`; what is embedded
 for it goes into the project's cache, so that a winner costs nothing to build. Nothing here decides.
 """
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from graft.errors import GraftError, NotBuilt
 from graft.generation.few_shot import FewShot, Shown
-from graft.generation.followup import search_query
+from graft.generation.followup import SearchFor, search_query
 from graft.generation.variant import Retrieved, Variant
 from graft.tuning.examples import read_examples
-from graft.types import Example, Hit, Question, content_hash
+from graft.types import Example, Hit, Message, Question, content_hash
 from graft.wiring.neighbours import Neighbours
 from graft.wiring.parts import Parts
 
@@ -51,6 +51,11 @@ def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
         for question in questions
     }
 
+    def query(conversation: Sequence[Message]) -> SearchFor:
+        """What is looked up among the gold by the rule; a follow-up without gold is rewritten as rag does."""
+        wanted = search_query(conversation)
+        return SearchFor(wanted) if gold.get(wanted) else rag.query(conversation)
+
     def shown(hits: Sequence[Hit], found: Retrieved) -> Retrieved:
         context = parts.retrieval.context(hits)
         return Retrieved(context, found.timings, ranking=tuple(hit.reference() for hit in hits))
@@ -62,7 +67,8 @@ def _oracle(parts: Parts, questions: Sequence[Question]) -> Variant:
             for query, found in zip(queries, rag.search(queries), strict=True)
         ]
 
-    return replace(rag, name="oracle", search=find, fingerprint_parts=[*rag.fingerprint_parts, "oracle"])
+    made_of = [*rag.fingerprint_parts, "oracle"]
+    return replace(rag, name="oracle", search=find, query=query, fingerprint_parts=made_of)
 
 
 def _few_shot(parts: Parts, _: Sequence[Question]) -> Variant:
