@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import edit
 from typer.testing import CliRunner
 
 from graft import Project
 from graft.cli.main import app
-from graft.errors import GraftError, NotBuilt
+from graft.errors import ConfigError, GraftError, NotBuilt
 from graft.records import to_dict
+from graft.types import Evidence
 
 LEAVE = "---\ntitle: Leave\nteam: people\n---\n# Leave\n\nEmployees get 30 days of annual leave.\n"
 
@@ -294,6 +296,22 @@ def test_a_folder_without_a_project_says_how_to_make_one(tmp_path: Path) -> None
     code, _, err = call("build", str(tmp_path))
     assert (code, err.count("error:")) == (2, 1)
     assert "graft init" in err
+
+
+def test_gold_evidence_follows_an_index_that_is_updated_in_place(small: Path) -> None:
+    project = Project(small)
+    project.build()
+    [piece] = [Evidence("leave.md")]
+    assert "27 days" in (project.parts.gold.text(piece) or "")
+    (small / "documents" / "leave.md").write_text("# Leave\n\nEmployees get 30 days.\n", encoding="utf-8")
+    project.build()
+    assert "30 days" in (project.parts.gold.text(piece) or "")
+
+
+def test_answers_as_long_as_the_window_are_refused_before_anything_is_asked(small: Path) -> None:
+    edit(small, '[generation]\nmodel = "echo"', "[generation]\nmax_tokens = 2048")
+    with pytest.raises(ConfigError, match="is 2048, and the model reads and writes 2048 tokens in all"):
+        Project(small).parts.variant("base")
 
 
 def test_asking_for_what_is_not_built_says_what_to_run(small: Path) -> None:

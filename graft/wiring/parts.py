@@ -43,7 +43,7 @@ class Parts:
         self.versions = Versions(workspace)
         self._opened: dict[str, RetrievalParts] = {}
         self._current: tuple[tuple[int, int], RetrievalParts] | None = None
-        self._gold: tuple[RetrievalParts, GoldEvidence] | None = None
+        self._gold: tuple[tuple[RetrievalParts, str], GoldEvidence] | None = None
 
     @property
     def retrieval(self) -> RetrievalParts:
@@ -84,9 +84,9 @@ class Parts:
     @property
     def gold(self) -> GoldEvidence:
         """Gold evidence, looked up in the index."""
-        now = self.retrieval
-        if self._gold is None or self._gold[0] is not now:
-            self._gold = (now, GoldEvidence(now.store))
+        now = (self.retrieval, self.retrieval.index.fingerprint)  # an index may be updated in place
+        if self._gold is None or self._gold[0] != now:
+            self._gold = (now, GoldEvidence(now[0].store))
         return self._gold[1]
 
     @property
@@ -137,6 +137,9 @@ class Parts:
         generation, quotes = self.config.generation, name in BASELINES
         folder = self.models.adapter(name, adapter) if name in ADAPTED else None
         window = 0 if quotes else self.models.context_length
+        if window and generation.max_tokens >= window:
+            raise ConfigError(f"'max_tokens' in [generation] is {generation.max_tokens}, and the model reads and writes {window} tokens in all.",
+                              "Leave room for the prompt.")  # fmt: skip
         return Variant(
             name,
             plugins.build("generator", "extractive") if quotes else self.models.answering(folder),
