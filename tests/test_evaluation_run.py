@@ -211,6 +211,54 @@ def test_asking_again_in_vain_keeps_the_rows(tmp_path):
     assert go(Recorder(fail=failing), questions, tmp_path) == first
 
 
+def manifest_of(folder):
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def test_rows_that_were_made_without_times_are_timed_by_who_wants_times(tmp_path):
+    rows = go(Recorder(), make(6), tmp_path, latency_questions=0)
+    later = Recorder()
+    assert go(later, make(6), tmp_path) == rows
+    assert later.asked == ["text 0", "text 0", "text 3"]  # one to warm up, two timed, no row again
+    assert len(lines(tmp_path)) == 6
+    assert len(read_latencies(tmp_path).samples) == 2
+    assert go(Recorder(die_at=0), make(6), tmp_path, latency_questions=0) == rows
+    assert (manifest_of(tmp_path)["timed"], manifest_of(tmp_path)["rows"]) == (2, 6)
+
+
+def test_more_times_are_taken_when_more_are_wanted_and_none_without_asking(tmp_path):
+    go(Recorder(), make(6), tmp_path)
+    go(Recorder(die_at=0), make(6), tmp_path, latency_questions=4, again=False)
+    go(Recorder(), make(6), tmp_path, latency_questions=9)
+    assert len(read_latencies(tmp_path).samples) == 6
+    go(Recorder(die_at=0), make(6), tmp_path, latency_questions=9)
+
+
+def test_what_could_not_be_timed_is_not_timed_at_every_turn(tmp_path):
+    go(Recorder(fail={"text 3"}), make(6), tmp_path)
+    assert len(read_latencies(tmp_path).samples) == 1
+    again = Recorder(fail={"text 3"})
+    go(again, make(6), tmp_path)
+    assert again.asked == []
+
+
+def test_a_manifest_from_before_the_number_was_kept_tells_it_by_its_sample(tmp_path):
+    go(Recorder(), make(6), tmp_path)
+    known = manifest_of(tmp_path)
+    del known["timed"]
+    (tmp_path / "manifest.json").write_text(json.dumps(known))
+    go(Recorder(die_at=0), make(6), tmp_path)
+    go(Recorder(), make(6), tmp_path, latency_questions=3)
+    assert (manifest_of(tmp_path)["timed"], len(read_latencies(tmp_path).samples)) == (3, 3)
+
+
+def test_times_are_kept_when_the_system_is_down_while_more_are_taken(tmp_path):
+    go(Recorder(), make(6), tmp_path)
+    known = manifest_of(tmp_path)
+    go(Recorder(fail={f"text {number}" for number in range(6)}), make(6), tmp_path, latency_questions=4)
+    assert manifest_of(tmp_path) == known
+
+
 class Streaming(Recorder):
     """Says an answer in two pieces, or fails to stream at all."""
 

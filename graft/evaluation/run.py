@@ -78,10 +78,10 @@ def run(
 
     Answers are produced in batches, for quality; latency is timed afterwards on `latency_questions` of them one at a
     time. A question that fails becomes a row with status "error" or "timeout". A killed run continues behind its last
-    saved batch; a complete one asks only what failed, once more, and nothing without `again`. `budget` is USD over all
-    rows of the folder: once it is reached, what was answered is saved and BudgetExceeded raised. Eight failures in a
-    row, or nothing but failures, are an outage: they are not kept, and BackendError is raised. A folder that holds
-    another run is a Mismatch.
+    saved batch; a complete one asks only what failed, once more, times what was timed on fewer questions, and does nothing
+    without `again`. `budget` is USD over all rows of the folder: once it is reached, what was answered is saved and
+    BudgetExceeded raised. Eight failures in a row, or nothing but failures, are an outage: they are not kept, and
+    BackendError is raised. A folder that holds another run is a Mismatch.
     """
     identity = {
         "variant": answerer.name,
@@ -97,10 +97,12 @@ def run(
         _ask(answerer, todo, folder, kept, batch_size=batch_size, progress=progress, budget=budget)
         latencies = time_answers(answerer, questions, latency_questions, progress=progress)
         failed = sum(row.status != "ok" for row in kept.values())
-        figures = {"rows": len(kept), "failed": failed, "cost": _spent(kept), "latency": latencies.samples}
-        write_json(folder / MANIFEST, to_dict({**identity, **figures}))
+        figures = {"rows": len(kept), "failed": failed, "cost": _spent(kept)}
+        timings = {"timed": min(latency_questions, len(questions)), "latency": latencies.samples}
+        write_json(folder / MANIFEST, to_dict({**identity, **figures, **timings}))
     elif again:
         _ask_again(answerer, questions, folder, kept, batch_size=batch_size, progress=progress, budget=budget)
+        _time_again(answerer, questions, folder, latency_questions, progress)
     return tuple(kept[question.id] for question in questions)
 
 
@@ -255,6 +257,21 @@ def _ask_again(
     manifest = read_json(folder / MANIFEST) or {}
     figures = {"failed": sum(row.status != "ok" for row in kept.values()), "cost": _spent(kept)}
     write_json(folder / MANIFEST, {**manifest, **figures})
+
+
+def _time_again(
+    answerer: Answerer, questions: Sequence[Question], folder: Path, n: int, progress: Progress | None
+) -> None:
+    """Time a complete run that was timed on fewer than `n` questions: who needs the rows only asks for no time, and must
+    not leave the next reader without any. Where nothing can be timed, the sample stays as it was."""
+    manifest = read_json(folder / MANIFEST) or {}
+    wanted = min(n, len(questions))
+    # What was asked for, since the sample leaves failures out; a manifest that is older than the number tells the sample.
+    if manifest.get("timed", len(manifest.get("latency", ()))) >= wanted:
+        return
+    latencies = time_answers(answerer, questions, wanted, progress=progress)
+    if latencies.samples:
+        write_json(folder / MANIFEST, to_dict({**manifest, "timed": wanted, "latency": latencies.samples}))
 
 
 def _answer(answerer: Answerer, batch: Sequence[Question]) -> Iterator[tuple[Row, Exception | None]]:

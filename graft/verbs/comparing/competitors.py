@@ -108,7 +108,8 @@ def run_key(answerer: Answerer, questions: Sequence[Question]) -> str:
 def rows_of(
     parts: Parts, answerer: Answerer, questions: Sequence[Question], progress: Progress
 ) -> tuple[Row, ...]:
-    """Return the rows of an Answerer, asking what it has not answered yet; no latency is measured."""
+    """Return the rows of an Answerer, asking what it has not answered yet; no latency is measured: a comparison adds
+    it to the same run."""
     folder = parts.workspace.run(run_key(answerer, questions))
     size = parts.config.evaluation.batch_size
     return run(answerer, questions, folder, batch_size=size, latency_questions=0, progress=progress)
