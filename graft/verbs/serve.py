@@ -16,12 +16,15 @@ from graft.plugins import missing_extra
 from graft.protocols import Filter
 from graft.types import Answer, Message, content_hash
 from graft.verbs.ask import default_variant
-from graft.verbs.release import current, released
+from graft.verbs.release import Release, current, released
 from graft.wiring.parts import ADAPTED, Parts
 from graft.wiring.retrieval import narrowed
 
 if TYPE_CHECKING:
     from graft.server.callers import Caller, Narrow
+
+Chosen = str | Release
+"""What the model `graft` is: a variant's name, or a release."""
 
 
 def serve(
@@ -42,14 +45,15 @@ def serve(
         raise missing_extra("The server", error) from error
 
     section = parts.config.serve
-    default, variants, missing = offered(parts, variant)
+    chosen = variant or standing(parts)
+    default, variants, missing = offered(parts, chosen)
     key = os.environ.get(section.key_env) or secrets.token_urlsafe(24)
-    callers = callers_of(parts, variant)
+    callers = callers_of(parts, chosen)
     app = create_app(
         {name: live(parts, one) for name, one in variants.items()},
         default=default,
         key=key,
-        narrow=narrowing(parts, variant),
+        narrow=narrowing(parts, chosen),
         callers=callers,
         cache=section.cache,
         keep=LiveLog(parts.root / section.log) if section.log else None,
@@ -104,11 +108,18 @@ def live(parts: Parts, variant: Variant) -> Live:
     return Live(variant, lambda: parts.retrieval.fingerprint() if searches else "")
 
 
-def callers_of(parts: Parts, variant: str | None = None) -> list[Caller]:
+def standing(parts: Parts) -> Chosen:
+    """Return what the model `graft` is when nobody names it: the current release, else the recommended variant. A server
+    reads it once: what is released or compared while it runs is for the next one."""
+    return current(parts.workspace) or default_variant(parts)
+
+
+def callers_of(parts: Parts, chosen: Chosen | None = None) -> list[Caller]:
     """Return the callers of [serve.keys], each with the variants that search within its rule; what was tuned on
     everybody's examples may know more than a caller may see, and is not offered. Raises ConfigError when a key is not set."""
     from graft.server.callers import Caller
 
+    chosen = chosen or standing(parts)
     made = []
     for name, section in parts.config.serve.keys.items():
         key = os.environ.get(section.env, "")
@@ -116,45 +127,53 @@ def callers_of(parts: Parts, variant: str | None = None) -> list[Caller]:
             raise ConfigError(
                 f"The key of [serve.keys.{name}] is not set.", f"Set it: export {section.env}=…"
             )
-        _, variants, _ = offered(parts, variant, Filter.of(section.where))
+        _, variants, _ = offered(parts, chosen, Filter.of(section.where))
         kept = {known: live(parts, one) for known, one in variants.items() if known not in ADAPTED}
-        made.append(Caller(name, key, kept, narrowing(parts, variant, section.where)))
+        made.append(Caller(name, key, kept, narrowing(parts, chosen, section.where)))
     return made
 
 
-def narrowing(parts: Parts, variant: str | None = None, rule: Mapping[str, Any] | None = None) -> Narrow:
-    """Return what makes a variant for a request with a filter of its own, within a caller's rule."""
+def narrowing(parts: Parts, chosen: Chosen | None = None, rule: Mapping[str, Any] | None = None) -> Narrow:
+    """Return what makes a variant for a request with a filter of its own, within a caller's rule. It raises ConfigError
+    for what such a caller is not offered."""
     from graft.server.app import RELEASED
+
+    chosen = chosen or standing(parts)
+    promoted = chosen if isinstance(chosen, Release) else None
+    default = chosen.variant if isinstance(chosen, Release) else chosen
 
     @lru_cache(maxsize=256)  # making one reads what the index holds
     def made(model: str, asked: Filter) -> Live:
+        name = default if model == RELEASED else model
+        if rule is not None and name in ADAPTED:
+            raise ConfigError(
+                f"{name} is not offered to a key with a rule: it was tuned on everybody's examples.",
+                "Ask a variant that searches.",
+            )
         where = narrowed(rule or {}, asked)
-        promoted = None if variant else current(parts.workspace)
-        if promoted is not None and model in (RELEASED, promoted.variant):
+        if promoted is not None and name == promoted.variant:
             return live(parts, released(parts, promoted, where))
-        name = variant or default_variant(parts) if model == RELEASED else model
         return live(parts, parts.variant(name, where=where))
 
     return made
 
 
 def offered(
-    parts: Parts, variant: str | None = None, where: Filter | None = None
+    parts: Parts, chosen: Chosen | None = None, where: Filter | None = None
 ) -> tuple[str, dict[str, Variant], dict[str, str]]:
     """Return the name of the default variant, every variant that can answer now, and why the others cannot. `where` is
     put into each."""
+    chosen = chosen or standing(parts)
     found, missing = {}, {}
     for name in parts.config.evaluation.variants:
         try:
             found[name] = parts.variant(name, where=where)
         except GraftError as error:
             missing[name] = str(error)
-    promoted = None if variant else current(parts.workspace)
-    if promoted is not None:
-        found[promoted.variant] = released(parts, promoted, where)
-        missing.pop(promoted.variant, None)
-        return promoted.variant, found, missing
-    default = variant or default_variant(parts)
-    if default not in found:
-        raise ConfigError(f"The variant {default!r} cannot be served.", f"Available: {', '.join(found)}.")
-    return default, found, missing
+    if isinstance(chosen, Release):
+        found[chosen.variant] = released(parts, chosen, where)
+        missing.pop(chosen.variant, None)
+        return chosen.variant, found, missing
+    if chosen not in found:
+        raise ConfigError(f"The variant {chosen!r} cannot be served.", f"Available: {', '.join(found)}.")
+    return chosen, found, missing
