@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import threading
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from conftest import edit
 from fastapi.testclient import TestClient
+from serving import listening
 
 from graft import Project
 from graft.errors import ConfigError
 from graft.protocols import Filter
 from graft.server.app import create_app
+from graft.types import Answer
 from graft.verbs.serve import callers_of, live, narrowing, offered, standing
 
+KEY = "test-key"
 ASK = [{"role": "user", "content": "How many days of annual leave?"}]
 
 
@@ -59,3 +67,49 @@ def test_no_filter_makes_a_tuned_variant_for_a_key_with_a_rule(small: Path, mode
     narrow = narrowing(Project(small).parts, "hybrid", {"team": "people"})
     with pytest.raises(ConfigError, match="hybrid is not offered to a key with a rule"):
         narrow(model, Filter({}))
+
+
+# --- clients that leave ----------------------------------------------------------------------------------------------
+
+
+class Slow:
+    """Answers when it is let go."""
+
+    name = fingerprint = "slow"
+
+    def __init__(self):
+        self.go = threading.Event()
+
+    def stream(self, question):
+        self.go.wait(10)
+        yield Answer("Done.", "slow")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_the_line_is_let_go_and_counted(stream):
+    slow = Slow()
+    app = create_app({"slow": slow}, default="slow", key=KEY, running=1, waiting=1)
+    body = json.dumps({"model": "graft", "messages": ASK, "stream": stream})
+    with listening(app) as url, httpx.Client(headers={"Authorization": f"Bearer {KEY}"}) as client:
+
+        def ask():
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+            connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {KEY}"})
+            return connection
+
+        def counted(line):
+            until = time.monotonic() + 5
+            while line not in (told := client.get(f"{url}/metrics").text) and time.monotonic() < until:
+                time.sleep(0.01)
+            return line in told
+
+        first = ask()
+        assert counted("graft_active_answers 1.0")
+        second = ask()
+        assert counted("graft_active_answers 2.0")
+        second.close()
+        assert counted('graft_requests_total{outcome="abandoned",variant="slow"} 1.0')
+        assert counted("graft_active_answers 1.0")
+        slow.go.set()
+        assert first.getresponse().status == 200
+        first.close()

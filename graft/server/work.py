@@ -40,8 +40,8 @@ class Job:
     def cancel(self) -> None:
         """Stop making it: at once when it has not begun, at its next piece otherwise. Harmless when it is done."""
         self._stopped.set()
-        if self.future is not None:
-            self.future.cancel()
+        if self.future is not None and self.future.cancel():
+            self._put(None)  # `run` will not: it never begins, and somebody may be reading
 
     def run(self, make: Callable[[], Iterator[Piece]]) -> None:
         """Make the answer; in a thread."""
