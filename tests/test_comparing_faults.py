@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from graft import Project
+from graft.errors import BudgetExceeded, DataError
+from graft.testing.fakes import EchoGenerator
 from graft.verbs.compare import held_out
 from graft.verbs.comparing.competitors import rows_of
+from graft.wiring.parts import Parts
 
 
 def quiet(*_: object) -> None:
@@ -25,3 +30,39 @@ def test_a_variant_whose_rows_were_made_for_another_verb_is_timed_all_the_same(s
     assert decided.comparison.variants["rag"]["latency_p50"].mean is not None
     assert "not measured" not in decided.trace
     assert rows_of(parts, parts.variant("rag"), held_out(parts)[0], quiet) == made
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, words: str, error: Exception) -> list[int]:
+    """Let the model raise an error for whatever prompt holds the words. Return the sizes of the batches that it gets."""
+    answered = EchoGenerator.generate
+    batches: list[int] = []
+
+    def generate(self, prompts, **settings):
+        batches.append(len(prompts))
+        if any(words in turn.content for prompt in prompts for turn in prompt):
+            raise error
+        return answered(self, prompts, **settings)
+
+    monkeypatch.setattr(EchoGenerator, "generate", generate)
+    return batches
+
+
+def test_a_first_question_that_the_model_cannot_take_is_a_row(small: Path, monkeypatch) -> None:
+    """It is what a local model is warmed up with, and ended the comparison without naming the variant."""
+    monkeypatch.setattr(Parts, "is_local", lambda *_: True)
+    refusing(monkeypatch, "meal allowance?", DataError("The question is too long.", "Ask a shorter one."))
+    project = Project(small)
+    project.build()
+    decided = project.compare()
+    assert decided.comparison.variants["base"]["truthfulness"].n_scored == 4
+    assert decided.comparison.variants["base"]["wrong"].n_scored == 3  # a failure gives no answer
+
+
+def test_a_budget_that_is_used_up_by_the_warm_up_is_told(small: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Parts, "is_local", lambda *_: True)
+    batches = refusing(monkeypatch, "", BudgetExceeded("All gone.", ""))
+    project = Project(small)
+    project.build()
+    with pytest.raises(BudgetExceeded):
+        project.compare()
+    assert batches == [1]

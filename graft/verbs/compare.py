@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graft.decision.trust import Trust
-from graft.errors import ConfigError, DataError, LeakError, NotBuilt
+from graft.errors import BudgetExceeded, ConfigError, DataError, GraftError, LeakError, NotBuilt
 from graft.evaluation.metrics.answers import REWRITING, RIGHT_OR_WRONG
 from graft.evaluation.metrics.catalogue import score
 from graft.evaluation.question_sets.questions import check_questions, finding_lines, fingerprint
 from graft.evaluation.run import MANIFEST, read_latencies, reported_latencies, run
-from graft.protocols import Progress
+from graft.protocols import Answerer, Progress
 from graft.tuning.examples import read_examples
 from graft.tuning.leaks import refuse_leaks
 from graft.types import Question
@@ -128,7 +128,7 @@ def _asked(
         folder = parts.workspace.run(run_key(answerer, questions))
         timed = 0 if name in entered.recorded else section.latency_questions
         if parts.is_local(name) and read_json(folder / MANIFEST) is None:
-            answerer.answer_batch([questions[0].messages])  # loads the model: no question is charged for that
+            _warm_up(answerer, questions[0])
         rows[name] = run(answerer, questions, folder, batch_size=section.batch_size, latency_questions=timed,
                          progress=progress, again=again)  # fmt: skip
         latencies[name] = (
@@ -139,3 +139,14 @@ def _asked(
     notes = [f"{name} is not in the comparison: {why}" for name, why in entered.missing.items()]
     told = (*notes, *entered.warnings)
     return Measured(questions, rows, {}, latencies, fingerprints, entered.missing, entered.shown, told)
+
+
+def _warm_up(answerer: Answerer, question: Question) -> None:
+    """Load the model: no question is charged for that. What fails here fails in the run too, which tells of whom, and makes
+    a row of it where only this question is at fault."""
+    try:
+        answerer.answer_batch([question.messages])
+    except BudgetExceeded:
+        raise
+    except GraftError:
+        return
