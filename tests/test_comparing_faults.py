@@ -8,8 +8,11 @@ import pytest
 
 from graft import Project
 from graft.errors import BudgetExceeded, DataError
+from graft.evaluation.metrics.catalogue import score
 from graft.testing.fakes import EchoGenerator
+from graft.types import Answer, Message, Question, Row
 from graft.verbs.compare import held_out
+from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import rows_of
 from graft.wiring.parts import Parts
 
@@ -66,3 +69,18 @@ def test_a_budget_that_is_used_up_by_the_warm_up_is_told(small: Path, monkeypatc
     with pytest.raises(BudgetExceeded):
         project.compare()
     assert batches == [1]
+
+
+def test_a_question_that_cannot_be_scored_did_not_fail() -> None:
+    """graft gaps proposed work on every rewriting, and on every question without a reference answer."""
+    asked = (Message("user", "How much?"),)
+    questions = [
+        Question("rewriting", asked, ("It is $45.",), match="rewrite"),
+        Question("no reference", asked),
+        Question("failing", asked, ("$45",)),
+        Question("right", asked, ("$40",)),
+    ]
+    rows = [Row(question.id, "base", "ok", Answer("It is $40.")) for question in questions]
+    scores = score(questions, rows)
+    assert [value.value for value in scores["truthfulness"]] == [None, None, -1.0, 1.0]
+    assert causes(questions, scores) == {"knowledge gap": ("failing",)}

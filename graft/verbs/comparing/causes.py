@@ -15,24 +15,26 @@ def causes(
 ) -> Mapping[str, tuple[str, ...]]:
     """Return cause → ids of the questions of one variant that failed for it, the most frequent cause first.
 
+    A question that cannot be scored (a rewriting, one without reference answers) did not fail and is left out.
     `indexed` are the ids of the documents in the index: evidence in none of them is a document that is missing.
     """
+    scored = {at: value.value for at, value in enumerate(scores["truthfulness"]) if value.value is not None}
     facts = [
         Facts(
-            right=scores["truthfulness"][at].value == 1,
-            abstained=scores["truthfulness"][at].value == 0,
-            answerable=question.answerable,
+            right=outcome == 1,
+            abstained=outcome == 0,
+            answerable=questions[at].answerable,
             found=_positive(scores["mrr@10"][at]),
             shown=_positive(scores["context_recall"][at]),
             supported=_flag(
                 scores["supported_wrong"][at], 1.0
             ),  # of a wrong answer; of others it is not asked
             format_ok=_flag(scores["format"][at], 1.0),
-            indexed=_indexed(question, indexed),
+            indexed=_indexed(questions[at], indexed),
         )
-        for at, question in enumerate(questions)
+        for at, outcome in scored.items()
     ]
-    return attribute([question.id for question in questions], facts)
+    return attribute([questions[at].id for at in scored], facts)
 
 
 def _positive(value: Value) -> bool | None:
