@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from graft.errors import ConfigError, GraftError
-from graft.server import page, schema
+from graft.server import page, replies, schema
 from graft.server.cache import AnswerCache
 from graft.server.callers import Answers, Caller, Holdable, Narrow
 from graft.server.guard import key_guard, loopback_guard
@@ -108,11 +108,11 @@ def _guarded(desk: _Desk, guard: Callable[[Request], Awaitable[None]]) -> APIRou
 
     @routes.get("/v1/models")
     async def models(request: Request) -> JSONResponse:
-        return JSONResponse(schema.models(list(request.state.caller.variants)))
+        return JSONResponse(replies.models(list(request.state.caller.variants)))
 
     @routes.get("/v1/models/{name}")
     async def model(request: Request, name: str) -> JSONResponse:
-        (found,) = schema.models([_known(request.state.caller, name)])["data"]
+        (found,) = replies.models([_known(request.state.caller, name)])["data"]
         return JSONResponse(found)
 
     @routes.get("/metrics")
@@ -141,7 +141,7 @@ class _Asking:
     variant: Answers
     key: str
     """The variant's fingerprint when it was asked: an index that changes meanwhile must not keep an answer from before."""
-    reply: schema.Reply
+    reply: replies.Reply
     started: float
     job: Job | None = None
     cached: Answer | None = None
@@ -165,7 +165,7 @@ class _Desk:
         started = time.perf_counter()
         asked = schema.parse_chat(await self._body(request))
         variant = await _variant(request.state.caller, asked)
-        asking = _Asking(asked, variant, variant.fingerprint, schema.Reply.new(asked.model), started)
+        asking = _Asking(asked, variant, variant.fingerprint, replies.Reply.new(asked.model), started)
         asking.cached = self._cache.get(asking.key, asked.messages)
         if asking.cached is None:
             asking.job = self._start(variant, asked)
@@ -241,7 +241,7 @@ class _Desk:
         return answer
 
     def _details(self, asking: _Asking, answer: Answer) -> dict[str, object]:
-        return schema.details(answer, ignored=asking.asked.ignored, cached=asking.cached is not None)
+        return replies.details(answer, ignored=asking.asked.ignored, cached=asking.cached is not None)
 
     async def _events(
         self, asking: _Asking, piece: str | Answer, pieces: AsyncIterator[str | Answer]
@@ -250,26 +250,26 @@ class _Desk:
         reply, asked, waiting = asking.reply, asking.asked, ""
         held = bool(asked.functions)  # where calls are possible, only the end shows whether it was one
         sure = asked.contract is None  # that it is no refusal
-        yield schema.event(reply.opening())
+        yield replies.event(reply.opening())
         try:
             while not isinstance(piece, Answer):
                 waiting += piece
-                sure = sure or not schema.may_refuse(waiting)
+                sure = sure or not replies.may_refuse(waiting)
                 if sure and not held:
-                    yield schema.event(reply.piece(waiting))
+                    yield replies.event(reply.piece(waiting))
                     waiting = ""
                 piece = await anext(pieces)
         except ApiError as error:  # too late for a status: clients raise on an event with an error
-            yield schema.event(error.body)
+            yield replies.event(error.body)
             return
-        called = schema.tool_calls(piece, asked.functions)
-        refused = asked.contract is not None and bool(piece.text) and schema.may_refuse(piece.text)
+        called = replies.tool_calls(piece, asked.functions)
+        refused = asked.contract is not None and bool(piece.text) and replies.may_refuse(piece.text)
         if refused or (held and not called):
-            yield schema.event(reply.piece(piece.text, refusal=refused))
-        yield schema.event(reply.closing(piece, self._details(asking, piece), called))
+            yield replies.event(reply.piece(piece.text, refusal=refused))
+        yield replies.event(reply.closing(piece, self._details(asking, piece), called))
         if asking.asked.include_usage:
-            yield schema.event(reply.counted(piece))
-        yield schema.event("[DONE]")
+            yield replies.event(reply.counted(piece))
+        yield replies.event("[DONE]")
 
 
 async def _variant(caller: Caller, asked: Asked) -> Answers:
