@@ -303,10 +303,16 @@ def test_more_than_it_can_do_is_refused():
         (b"{", None, "Invalid JSON"),
         (b"[]", None, "object"),
         (b"[" * 1000, None, "recursion limit"),
+        (
+            b'{"tool_choice": "required", "tools": [{"name": "f", "parameters": {"a": %s}}]}'
+            % (b"[" * 600 + b"]" * 600),
+            None,
+            "recursion limit",
+        ),
         (b'{"model": "graft", "messages": [{"role": "user", "content": "\\ud800"}]}', None, "hex escape"),
         ({"messages": ASK}, "model", "Field required"),
         ({"model": "graft", "messages": []}, "messages", "at least 1"),
-        ({"model": "graft", "messages": "hello"}, "messages", "valid array"),
+        ({"model": "graft", "messages": "hello"}, "messages", "valid list"),
         ({"model": "graft", "messages": [{"role": "critic", "content": "x"}]}, "messages.0.role", "'user'"),
         ({"model": "graft", "messages": [{"role": "assistant", "content": "x"}]}, "messages", "last message"),
         ({"model": "graft", "messages": [{"role": "user", "content": " "}]}, "messages", "last message"),

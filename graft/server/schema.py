@@ -5,12 +5,12 @@ Plain values in and out; knows nothing of HTTP frameworks, threads or variants.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from graft import calls
 from graft.errors import BudgetExceeded, ConfigError, DataError, EndpointError, GraftError
@@ -95,9 +95,11 @@ class Asked:
 
 def parse_chat(body: bytes) -> Asked:
     """Check a request's body. Raises ApiError (400) that names the field."""
-    body, functions, contract, source = _spelled_out(body)
+    row = _parsed(body)
+    told, functions = _spelled_out(row)
+    contract, source = _held_to(row, functions)
     try:
-        request = ChatRequest.model_validate_json(body)
+        request = ChatRequest.model_validate(told)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -126,22 +128,26 @@ def parse_chat(body: bytes) -> Asked:
     )
 
 
-def _spelled_out(body: bytes) -> tuple[bytes, frozenset[str], Mapping[str, Any] | None, str]:
-    """Return the body with its functions and calls as text (`graft.calls`), the names of what may be called, what the answer
-    is held to, and the field that says so."""
+def _parsed(body: bytes) -> dict[str, Any]:
+    """Return a body's JSON. Pydantic's parser, unlike Python's, refuses half a character, and nesting that would break
+    whatever walks through it."""
     try:
-        row = json.loads(body)
-    except (ValueError, RecursionError):
-        return body, frozenset(), None, ""  # the schema says what is wrong with it
+        row = from_json(body)
+    except ValueError as error:
+        raise ApiError(400, f"Invalid JSON: {error}") from None
     if not isinstance(row, dict):
-        return body, frozenset(), None, ""
+        raise ApiError(400, "The body must be a JSON object.")
     if row.get("tool_choice") == "none":
         row = {key: value for key, value in row.items() if key not in ("tools", "functions")}
+    return row
+
+
+def _spelled_out(row: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return a request with its functions and calls as text (`graft.calls`), and the names of what may be called."""
     try:
-        told, functions = calls.spelled_out(row), calls.offered(row)
+        return calls.spelled_out(row), calls.offered(row)
     except ValueError as error:
         raise ApiError(400, f"{error}.", param="tools" if row.get("tools") else "messages") from None
-    return (body if told == row else json.dumps(told).encode()), functions, *_held_to(row, functions)
 
 
 def _held_to(row: Mapping[str, Any], functions: Collection[str]) -> tuple[Mapping[str, Any] | None, str]:
