@@ -13,15 +13,16 @@ import pytest
 from conftest import edit
 from fastapi.testclient import TestClient
 from serving import listening
+from test_server import KEY, Scripted, client, serving
 
 from graft import Project
 from graft.errors import ConfigError
 from graft.protocols import Filter
 from graft.server.app import create_app
-from graft.types import Answer
+from graft.server.schema import ApiError, parse_chat
+from graft.types import Answer, Message
 from graft.verbs.serve import callers_of, live, narrowing, offered, standing
 
-KEY = "test-key"
 ASK = [{"role": "user", "content": "How many days of annual leave?"}]
 
 
@@ -113,3 +114,39 @@ def test_a_client_that_leaves_the_line_is_let_go_and_counted(stream):
         slow.go.set()
         assert first.getresponse().status == 200
         first.close()
+
+
+# --- what clients send back ------------------------------------------------------------------------------------------
+
+
+class Held(Scripted):
+    """Says the same, whatever it is held to."""
+
+    def constrained(self, contract):
+        return self
+
+
+def test_a_declined_answer_in_a_format_can_stand_in_the_history():
+    said = "I don't know."
+    held = Held("rag", said, Answer(said, "rag", abstained=True))
+    form = {"type": "json_object"}
+    with serving(held) as url, client(url) as talk:
+        declined = talk.chat.completions.create(model="rag", messages=ASK, response_format=form)
+        history = [*ASK, declined.choices[0].message, *ASK]
+        talk.chat.completions.create(model="rag", messages=history, response_format=form)
+    assert declined.choices[0].message.content is None
+    assert held.asked[-1][1] == Message("assistant", said)
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"role": "assistant"},
+        {"role": "assistant", "content": None, "refusal": None},
+        {"role": "user", "content": None, "refusal": "No."},
+    ],
+)
+def test_a_turn_that_says_nothing_is_refused(turn):
+    with pytest.raises(ApiError, match="Field required") as caught:
+        parse_chat(json.dumps({"model": "rag", "messages": [turn, *ASK]}).encode())
+    assert (caught.value.status, caught.value.body["error"]["param"]) == (400, "messages.0.content")

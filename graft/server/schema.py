@@ -42,10 +42,11 @@ class Part(BaseModel):
 
 
 class Turn(BaseModel):
-    """One message as clients send it."""
+    """One message as clients send it. A declined answer in a format comes back as it was sent: `refusal`, no content."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part]
+    content: str | list[Part] | None = None
+    refusal: str | None = None
 
 
 class StreamOptions(BaseModel):
@@ -198,16 +199,21 @@ def _either(wanted: Mapping[str, Any], calling: Mapping[str, Any]) -> dict[str, 
 
 def _message(turn: Turn, at: int) -> Message:
     role = "system" if turn.role == "developer" else turn.role
-    if isinstance(turn.content, str):
-        return Message(role, turn.content)
-    for part in turn.content:
+    said = turn.content
+    if not said and turn.refusal and role == "assistant":
+        said = turn.refusal
+    if said is None:
+        raise ApiError(400, f"messages.{at}.content: Field required", param=f"messages.{at}.content")
+    if isinstance(said, str):
+        return Message(role, said)
+    for part in said:
         if part.type not in ("text", "input_text"):
             raise ApiError(
                 400,
                 f"Content of type {part.type!r} is not supported: send text.",
                 param=f"messages.{at}.content",
             )
-    return Message(role, "\n".join(part.text for part in turn.content))
+    return Message(role, "\n".join(part.text for part in said))
 
 
 def refusal(error: Exception) -> ApiError:
