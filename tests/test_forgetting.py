@@ -327,3 +327,27 @@ def test_it_can_be_switched_off(trained, tmp_path: Path):
         (root / "graft.toml").write_text(settings)
     assert built.forgotten == {}
     assert built.notes[-1] == "What the adapters forgot was not measured: [tuning] retention is off."
+
+
+def test_a_guardrail_drops_a_trained_variant_that_was_not_measured(trained):
+    root, _ = trained
+    [file] = (root / ".graft/adapters").glob("*/retention.json")
+    settings, record = (root / "graft.toml").read_text(), file.read_text()
+    (root / "graft.toml").write_text(f"{settings}[decision]\nguardrails = {{ retention = 0.02 }}\n")
+    Project(root).compare()
+    file.unlink()
+    try:
+        trace = Project(root).recommend().recommendation.trace
+        file.write_text(json.dumps(json.loads(record) | {"outcomes": [], "losses": []}))
+        narrow = Project(root).recommend().recommendation.trace
+    finally:
+        file.write_text(record)
+        (root / "graft.toml").write_text(settings)
+    assert trace[0] == (
+        "1 limits: tuned is dropped: what its model forgot was not measured, and [decision] guardrails limits its "
+        "retention: run graft build with [tuning] retention = true"
+    )
+    assert (
+        "no task of the retention suite fits into the model's window, and [decision] guardrails" in narrow[0]
+    )
+    assert not any(line.startswith("1 limits: base") for line in trace)

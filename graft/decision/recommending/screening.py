@@ -45,7 +45,7 @@ class Limits:
     or more (higher is better). A variant is dropped when its mean is below the margin and non-inferiority is not shown;
     one whose mean is within the margin without proof stays, with a note, since proof of a 1-point margin takes
     thousands of questions. `strict` drops those too. `apart` guarded metric → variant → what was measured elsewhere than
-    on the questions; a variant that has nothing there had nothing to lose.
+    on the questions; a variant that has nothing there had nothing to lose, so one that was not measured belongs in `excluded`.
     """
 
     max_p95: float | None = None

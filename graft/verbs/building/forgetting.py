@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -177,6 +177,26 @@ def apart(found: Mapping[str, Forgetting]) -> dict[str, Apart]:
         for name, measured in found.items()
         if measured.outcomes
     }
+
+
+def unmeasured(found: Mapping[str, Forgetting], names: Iterable[str]) -> dict[str, str]:
+    """Return why a guardrail on retention drops those of the variants whose trained model nobody measured: unknown is not
+    fine. Variants without an adapter had nothing to lose."""
+    reasons = {}
+    for name in names:
+        if name not in ADAPTED:
+            continue
+        if name not in found:
+            reasons[name] = (
+                "what its model forgot was not measured, and [decision] guardrails limits its retention: "
+                "run graft build with [tuning] retention = true"
+            )
+        elif not found[name].outcomes:
+            reasons[name] = (
+                f"what its model forgot was {found[name].summary}, and [decision] guardrails limits its retention: "
+                "take a model with a larger window, or leave the guardrail out"
+            )
+    return reasons
 
 
 def lines(found: Mapping[str, Forgetting]) -> list[str]:

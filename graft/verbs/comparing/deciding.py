@@ -150,6 +150,8 @@ def _recommended(
     """Return the verdict, with what goes beside it in its reasons and its trace."""
     config, decision = parts.config, parts.config.decision
     indexed = parts.gold.document_lengths()
+    guarded = forgetting.GUARD in decision.guardrails
+    unknown = forgetting.unmeasured(forgotten, measured.scores) if guarded else {}
     recommendation = recommend(
         comparison, measured.scores, **shared, costs=costs,
         monthly={name: bill.per_month(owned.months) for name, bill in owned.bills.items()},
@@ -157,7 +159,7 @@ def _recommended(
         limits=Limits(
             max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
             floors=decision.floors, guardrails=decision.guardrails,
-            excluded={**mute(comparison, decision.max_declines), **decision.exclude},
+            excluded={**mute(comparison, decision.max_declines), **unknown, **decision.exclude},
             apart={forgetting.GUARD: forgetting.apart(forgotten)},
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month,
