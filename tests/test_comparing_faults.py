@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from graft.types import Answer, Message, Question, Row
 from graft.verbs.compare import held_out
 from graft.verbs.comparing.causes import causes
 from graft.verbs.comparing.competitors import rows_of
+from graft.verbs.comparing.likelihoods import FILE, UNANSWERED
 from graft.wiring.parts import Parts
 
 
@@ -84,3 +86,22 @@ def test_a_question_that_cannot_be_scored_did_not_fail() -> None:
     scores = score(questions, rows)
     assert [value.value for value in scores["truthfulness"]] == [None, None, -1.0, 1.0]
     assert causes(questions, scores) == {"knowledge gap": ("failing",)}
+
+
+def test_the_likelihood_of_a_failed_row_is_null_until_it_is_answered(small: Path) -> None:
+    """It was taken from a prompt without passages, and kept for good."""
+    settings = small / "graft.toml"
+    settings.write_text(settings.read_text().replace("[evaluation]", "[evaluation]\nlikelihood = true"))
+    project = Project(small)
+    project.build()
+    with pytest.MonkeyPatch.context() as patch:
+        refusing(patch, "meal allowance?", DataError("The question is too long.", "Ask a shorter one."))
+        decided = project.compare()
+    rows = [json.loads(line) for line in decided.rows.read_text().splitlines()]
+    [failed] = [row for row in rows if (row["variant"], row["question"]) == ("rag", "q1")]
+    assert failed["nulls"]["bits_per_byte"] == UNANSWERED
+    assert decided.comparison.variants["rag"]["bits_per_byte"].n_scored == 2
+    files = list((small / ".graft/runs").glob(f"*/{FILE}"))
+    assert len(files) == 2
+    assert all("q1" not in file.read_text() for file in files)
+    assert project.compare().comparison.variants["rag"]["bits_per_byte"].n_scored == 3

@@ -14,12 +14,13 @@ from graft.generation import prompts
 from graft.generation.variant import Variant
 from graft.protocols import Answerer, Likelihood, Progress, Scorer
 from graft.records import from_dict, to_dict
-from graft.types import Context, Message, Question, Row
+from graft.types import Answer, Context, Message, Question, Row
 from graft.verbs.comparing.competitors import run_key
 from graft.wiring.parts import Parts
 from graft.workspace import append_lines, read_lines
 
 FILE = "likelihoods.jsonl"
+UNANSWERED = "the question was not answered"
 _BATCH = 64  # what a kill loses at most
 
 
@@ -61,7 +62,17 @@ def _of(
         told = f"{answerer.name} does not tell how likely a text is that it did not write"
         return {question.id: Likelihood(None, null_reason=told) for question, _ in wanted}
     found = {line["question"]: from_dict(Likelihood, line["likelihood"]) for line in read_lines(path)}
-    todo = [(question, row) for question, row in wanted if question.id not in found]
+    # What a failed row was shown is not known. Not kept: the row may be answered when it is asked again.
+    found |= {
+        question.id: Likelihood(None, null_reason=UNANSWERED)
+        for question, row in wanted
+        if row.answer is None
+    }
+    todo = [
+        (question, row.answer)
+        for question, row in wanted
+        if row.answer is not None and question.id not in found
+    ]
     if not ask:
         return found | {
             question.id: Likelihood(None, null_reason="not measured yet: run graft compare")
@@ -69,7 +80,7 @@ def _of(
         }
     for at in range(0, len(todo), _BATCH):
         batch = todo[at : at + _BATCH]
-        asked = [(_prompt(answerer, question, row), question.answers[0]) for question, row in batch]
+        asked = [(_prompt(answerer, question, answer), question.answers[0]) for question, answer in batch]
         made = answerer.generator.log_likelihood(asked)
         lines = []
         for (question, _), one in zip(batch, made, strict=True):
@@ -80,7 +91,7 @@ def _of(
     return found
 
 
-def _prompt(variant: Variant, question: Question, row: Row) -> list[Message]:
-    """Return the prompt that the row was answered with: what was found then is what is shown now."""
-    shown = Context(row.answer.passages) if row.answer is not None and row.answer.passages else None
+def _prompt(variant: Variant, question: Question, answer: Answer) -> list[Message]:
+    """Return the prompt that was answered: what was found then is what is shown now."""
+    shown = Context(answer.passages) if answer.passages else None
     return prompts.build(question.messages, shown, variant.instructions)
