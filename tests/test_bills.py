@@ -8,6 +8,7 @@ import pytest
 
 from graft import Project
 from graft.errors import ConfigError
+from graft.workspace import read_json
 
 
 def with_costs(root: Path, text: str) -> Project:
@@ -47,3 +48,15 @@ def test_a_price_without_its_numbers_is_refused(small: Path) -> None:
 def test_costs_out_of_range_are_refused(small: Path) -> None:
     with pytest.raises(ConfigError, match="'months' in \\[costs\\] is 0"):
         with_costs(small, "[costs]\nmonths = 0\n")
+
+
+def test_a_build_of_one_new_document_does_not_price_the_whole_index(small: Path) -> None:
+    """Its seconds are those of any build: a chunk in 1.5 s made 20,000 chunks 30,000 s."""
+    project = Project(small)
+    project.build()
+    timed = read_json(project.parts.workspace.indexing)
+    assert timed["embedded"] == len(project.parts.retrieval.store) > 2
+    (small / "documents/gym.md").write_text("# Gym\n\nThe gym is open from six.\n", encoding="utf-8")
+    again = Project(small)
+    assert again.build().index.embedded == 1
+    assert read_json(again.parts.workspace.indexing) == timed

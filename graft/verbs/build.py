@@ -91,7 +91,8 @@ def build(parts: Parts, *, progress: Progress, retrain: bool = False) -> BuildRe
             indexed = index_documents(parts, documents, progress)
             trim_when_large(parts)
         report = indexed.report
-        if report.embedded:
+        # A few new chunks take mostly what any build takes: their seconds say nothing of indexing everything.
+        if 2 * report.embedded > report.chunks:
             seconds = stages.reports["index"].seconds
             write_json(parts.workspace.indexing, {"embedded": report.embedded, "seconds": seconds})
         tuning = Tuning(parts, frozenset(documents.fingerprints))

@@ -40,7 +40,7 @@ def _bill(parts: Parts, name: str, query: float | None) -> Bill:
         seconds = _indexing_seconds(parts)
         index = machine_cost(seconds or 0.0, _machine(parts).amount)
         if seconds is None:
-            unknown.append("indexing (not timed: graft build times it when it embeds)")
+            unknown.append("indexing (not timed: graft build times it when it embeds most of the index)")
         monthly |= {"indexing again": costs.reindexes_per_month * index}
     if ours and name in ADAPTED:
         training = machine_cost(_training_seconds(parts, name), _machine(parts).amount)
@@ -60,7 +60,7 @@ def _bill(parts: Parts, name: str, query: float | None) -> Bill:
 
 
 def _indexing_seconds(parts: Parts) -> float | None:
-    """Return the seconds that indexing everything takes, from the last build that embedded something."""
+    """Return the seconds that indexing everything takes, from the last build that embedded most of it."""
     timed = read_json(parts.workspace.indexing)
     if not timed or not timed["embedded"]:
         return None
