@@ -26,7 +26,7 @@ def spelled_out(row: Mapping[str, Any]) -> dict[str, Any]:
     either is returned as it is. Raises ValueError for functions and calls that cannot be read."""
     made = dict(row)
     tools = [made.pop(key) or [] for key in ("tools", "functions") if key in made]
-    told = _described([tool for some in tools for tool in _listed(some)])
+    told = _described([tool for some in tools for tool in _listed(some, "tools", "functions")])
     if isinstance(made.get("messages"), list):
         made["messages"] = _turns(made["messages"])
     if not told:
@@ -130,9 +130,9 @@ def _described(tools: Sequence[Any]) -> str:
     return "\n".join([HEADING, *lines]) if lines else ""
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: Any, key: str, items: str) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError('"tools" must be a list of functions')  # noqa: TRY004
+        raise ValueError(f'"{key}" must be a list of {items}')  # noqa: TRY004
     return value
 
 
@@ -154,15 +154,28 @@ def _turns(turns: Sequence[Any]) -> list[Any]:
         calls = turn.get("tool_calls") or ([turn["function_call"]] if turn.get("function_call") else None)
         back = turn.get("role") in ("tool", "function")
         if calls:
-            made.append({"role": turn.get("role"), "content": written(calls)})
+            said = written(_listed(calls, "tool_calls", "calls"))
+            made.append({"role": turn.get("role"), "content": said})
         elif back and returned:
-            made[-1] = {**made[-1], "content": f"{made[-1]['content']}\n{turn.get('content')}"}
+            made[-1] = {**made[-1], "content": f"{made[-1]['content']}\n{_returned(turn)}"}
         elif back:
-            made.append({"role": "user", "content": turn.get("content")})
+            made.append({"role": "user", "content": _returned(turn)})
         else:
             made.append(turn)
         returned = back
     return made
+
+
+def _returned(turn: Mapping[str, Any]) -> str:
+    """Return what a function returned: a text, or the texts of its parts."""
+    content = turn.get("content")
+    parts: list[Any] = content if isinstance(content, list) else [{"text": content}]
+    texts = [
+        part["text"] for part in parts if isinstance(part, Mapping) and isinstance(part.get("text"), str)
+    ]
+    if len(texts) < len(parts):
+        raise ValueError("what a function returned must be text")
+    return "\n".join(texts)
 
 
 def _call(call: Any) -> dict[str, Any]:

@@ -77,6 +77,14 @@ def test_what_functions_return_is_the_next_turn():
     }
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_functions_return_may_come_in_parts(times):
+    parts = [{"type": "text", "text": "12:00"}, {"type": "text", "text": "in Rome"}]
+    turns = [ASKED, CALLED, *[{"role": "tool", "tool_call_id": "1", "content": parts}] * times]
+    made = spelled_out({"messages": turns})["messages"]
+    assert made[2:] == [{"role": "user", "content": "\n".join(["12:00\nin Rome"] * times)}]
+
+
 def test_other_rows_are_left_as_they_are():
     for row in (
         {"input": "a", "output": "b"},
@@ -106,6 +114,15 @@ def test_other_rows_are_left_as_they_are():
             },
             "the arguments of f are no JSON",
         ),
+        (
+            {"messages": [ASKED, {"role": "assistant", "tool_calls": 5}]},
+            '"tool_calls" must be a list of calls',
+        ),
+        (
+            {"messages": [ASKED, CALLED, {"role": "tool", "content": [{"type": "image_url"}]}]},
+            "what a function returned must be text",
+        ),
+        ({"messages": [ASKED, CALLED, {"role": "tool"}]}, "what a function returned must be text"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(tmp_path, write_jsonl, row, problem):
