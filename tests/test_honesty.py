@@ -13,6 +13,7 @@ from graft import Project
 from graft.errors import DataError, GraftError
 from graft.evaluation.checks.recital import recites
 from graft.evaluation.judging.rubrics import SUPPORTED
+from graft.verbs.comparing.judging import judge_plan, judging
 
 
 def competing(root, answers, settings="", **more):
@@ -141,6 +142,22 @@ def test_a_judge_stands_beside_the_offline_metrics_is_kept_and_priced(small):
             Project(small).compare().comparison.variants["rag"]["judged_correct"] == found["judged_correct"]
         )
         assert len(script.asked) == asked
+
+
+def test_a_judge_without_prices_of_its_own_is_priced_by_those_of_the_project(small):
+    table = judge_table("http://127.0.0.1:9/v1", rubrics=["correctness"])
+    own = table.replace("input_price = 1.0\noutput_price = 2.0\n", "")
+    assert own != table
+    path = small / "graft.toml"
+    priced = "[costs]\nprices = { gpt-judge = { input = 3.0, output = 6.0 } }\n"
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{priced}{own}", encoding="utf-8")
+    parts = Project(small).parts
+    plan = judge_plan(parts, 4, 2)
+    assert plan["cost_usd"] == pytest.approx(
+        (3.0 * plan["prompt_tokens"] + 6.0 * plan["completion_tokens"]) / 1e6
+    )
+    judged = judging(parts, [], {"base": []}, ask=False, progress=lambda *_: None)
+    assert not any(warning.startswith("No price is known") for warning in judged.warnings)
 
 
 def test_a_judge_that_fails_on_one_variant_only_cannot_decide_for_or_against_it(small):

@@ -68,7 +68,7 @@ def judging(
         )  # fmt: skip
     finally:
         generator.close()
-    price = TokenPricing(section.model, section.input_price, section.output_price, where="[evaluation.judge]")
+    price = _price(parts, section)
     record = _record(parts, section, judged, price, rows)
     return Judging(judged.verdicts, record, _warnings(section, judged.tallies, record, price))
 
@@ -82,6 +82,12 @@ def _generator(section: JudgeSection) -> Any:
     }  # fmt: skip
     given = {key: value for key, value in options.items() if value is not None}
     return plugins.build("generator", "openai", given, where="[evaluation.judge]")
+
+
+def _price(parts: Parts, section: JudgeSection) -> TokenPricing:
+    return TokenPricing(
+        section.model, section.input_price, section.output_price, parts.prices, where="[evaluation.judge]"
+    )
 
 
 def _record(
@@ -164,7 +170,7 @@ def judge_plan(parts: Parts, questions: int, variants: int) -> dict[str, Any] | 
     times = questions * variants * section.votes
     prompt = times * sum(len(system) // 4 + 30 + rest for system, rest in asked)
     usage = Usage(prompt, times * len(asked) * section.max_tokens)
-    price = TokenPricing(section.model, section.input_price, section.output_price, where="[evaluation.judge]")
+    price = _price(parts, section)
     return {
         "requests": times * len(asked),
         "prompt_tokens": usage.prompt,
