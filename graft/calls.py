@@ -59,7 +59,7 @@ def read(text: str, names: Collection[str]) -> list[dict[str, Any]] | None:
 def schema(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of a reply that calls functions of a row that `spelled_out` can read, in the form of `written`:
     the one that `tool_choice` names or any of them; one call where `parallel_tool_calls` is false. Raises ValueError for
-    a choice that is not offered."""
+    a choice that is not offered, and for definitions that are none."""
     tools = [tool for key in ("tools", "functions") for tool in row.get(key) or []]
     functions = {told["name"]: told for told in (tool.get("function", tool) for tool in tools)}
     choice = row.get("tool_choice")
@@ -106,6 +106,8 @@ def _arguments(told: Mapping[str, Any], name: str, found: dict[str, Any]) -> Any
     own = {"type": "object", **moved(wanted)}
     for key in ("$defs", "definitions"):
         inner = own.pop(key, {})
+        if not isinstance(inner, Mapping):
+            raise ValueError(f'"{key}" of {name} must be an object')  # noqa: TRY004
         found |= {f"{name}.{one}": rule for one, rule in inner.items()}
     return own
 

@@ -315,6 +315,28 @@ def test_json_or_a_call_may_be_wanted(talk):
     assert talk.chat.completions.create(**both, tool_choice="required").choices[0].message.tool_calls
 
 
+@pytest.mark.parametrize("key", ["$defs", "definitions"])
+def test_json_with_definitions_or_a_call_may_be_wanted(talk, key):
+    class Args(BaseModel):
+        rows: list[Told] = Field(max_length=2)
+
+    schema = {"$ref": f"#/{key}/Told", key: {"Told": SCHEMA}}
+    said = talk.chat.completions.create(
+        model="rag",
+        messages=HOW_MANY,
+        tools=[openai.pydantic_function_tool(Args, name="book")],
+        response_format={"type": "json_schema", "json_schema": {"name": "told", "schema": schema}},
+        parallel_tool_calls=False,
+    ).choices[0].message  # fmt: skip
+    assert said.tool_calls or Told.model_validate_json(said.content)
+
+
+def test_definitions_that_are_none_are_the_clients_mistake(talk):
+    tool = {"type": "function", "function": {"name": "book", "parameters": {"$defs": 5}}}
+    with pytest.raises(openai.BadRequestError, match='"\\$defs" of book must be an object'):
+        talk.chat.completions.create(model="rag", messages=HOW_MANY, tools=[tool], tool_choice="required")
+
+
 def test_a_schema_that_no_engine_keeps_is_the_clients_mistake(talk):
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "objct"}}}
     with pytest.raises(openai.BadRequestError, match="Invalid type: objct"):

@@ -191,10 +191,14 @@ def _contract(wanted: Any) -> Mapping[str, Any] | None:
 
 
 def _either(wanted: Mapping[str, Any], calling: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of an answer that may be one thing or calls."""
-    ways = [{key: value for key, value in one.items() if key != "$defs"} for one in (wanted, calling)]
-    shared = {**wanted.get("$defs", {}), **calling.get("$defs", {})}
-    return {"anyOf": ways, **({"$defs": shared} if shared else {})}
+    """Return the schema of an answer that may be one thing or calls. What either defines by name moves to the top, where
+    its references look for it: under `definitions` in drafts before 2019-09."""
+    named = {key: wanted[key] for key in ("$defs", "definitions") if isinstance(wanted.get(key), Mapping)}
+    told = {key: value for key, value in wanted.items() if key not in named}
+    called = {key: value for key, value in calling.items() if key != "$defs"}
+    if "$defs" in calling:
+        named["$defs"] = {**named.get("$defs", {}), **calling["$defs"]}
+    return {"anyOf": [told, called], **named}
 
 
 def _message(turn: Turn, at: int) -> Message:
