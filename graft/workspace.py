@@ -61,7 +61,7 @@ class Workspace:
 
     @property
     def indexing(self) -> Path:
-        """How long the last indexing that embedded something took: {"embedded": chunks, "seconds"}."""
+        """How long the last indexing that embedded most of an index took: {"embedded": chunks, "seconds"}."""
         return self.root / "indexing.json"
 
     def adapter(self, key: str) -> Path:

@@ -130,6 +130,24 @@ def test_a_confidence_is_chosen_on_one_set_and_judged_on_the_other(sure):
     )
 
 
+def test_what_cannot_be_judged_moves_no_threshold(sure):
+    project = Project(sure)
+    project.build()
+    before = project.calibrate_confidence("base")
+    for name in ("questions-dev.jsonl", "questions.jsonl"):
+        with (sure / name).open("a", encoding="utf-8") as file:
+            for at in range(9):
+                row = {
+                    "id": f"w{at}{name}",
+                    "question": f"Say {name} {at} nicely",
+                    "answers": ["x"],
+                    "match": "rewrite",
+                }
+                file.write(json.dumps({**row, "answerable": True}) + "\n")
+    after = Project(sure).calibrate_confidence("base")
+    assert (after.chosen, after.judged) == (before.chosen, before.judged)
+
+
 def test_the_project_may_use_it_and_be_calibrated_again(sure):
     toml = sure / "graft.toml"
     toml.write_text(toml.read_text(encoding="utf-8").replace("[generation]", "[generation]\nmin_confidence = { base = 0.6 }"), encoding="utf-8")  # fmt: skip

@@ -157,13 +157,18 @@ def _answered(parts: Parts, answerer: Variant, questions: Sequence[Question], pr
         raise DataError(f"The generator of {answerer.name} does not say how sure it is of an answer.",
                         'With name = "openai" under [generation.model] add logprobs = true; not every endpoint tells.')  # fmt: skip
     scores = score(questions, rows, evidence_text=parts.gold.text)
+    outcome = column(scores["truthfulness"])
+    judged = ~np.isnan(outcome)  # a rewriting, say, is neither right nor wrong
+    if not judged.any():
+        raise DataError(f"None of the {len(questions)} questions can be judged right or wrong.",
+                        "Write questions with reference answers.")  # fmt: skip
     answerable = np.array([question.answerable for question in questions])
     return Answered(
-        confidence=np.array([_withholdable(answer) for answer in answers]),
-        outcome=np.nan_to_num(column(scores["truthfulness"])),  # what could not be scored counts as not given
-        formats=np.where(answerable, column(scores["format"]), np.nan),
-        answerable=answerable,
-        clusters=[question.cluster for question in questions],
+        confidence=np.array([_withholdable(answer) for answer in answers])[judged],
+        outcome=outcome[judged],
+        formats=np.where(answerable, column(scores["format"]), np.nan)[judged],
+        answerable=answerable[judged],
+        clusters=[question.cluster for question, known in zip(questions, judged, strict=True) if known],
     )
 
 
