@@ -79,7 +79,11 @@ def _string(record: Mapping[str, Any], key: str) -> str:
 
 def _strings(record: Mapping[str, Any], key: str, *, records: bool = False) -> tuple[str, ...]:
     """Return a list of strings; a number in it is taken as it is written, and so is an object where `records` may stand."""
-    value = record.get(key) or []
+    value = record.get(key)
+    if value is None or value == "":
+        return ()
+    if not isinstance(value, list):  # before it is walked through: 0 and false are no lists that are empty
+        raise ValueError(f'"{key}" must be a list of strings that are not empty')  # noqa: TRY004
     written = (int, float, dict) if records else (int, float)
     plain = [
         json.dumps(item, ensure_ascii=False)
@@ -87,7 +91,7 @@ def _strings(record: Mapping[str, Any], key: str, *, records: bool = False) -> t
         else item
         for item in value
     ]
-    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in plain):
+    if not all(isinstance(item, str) and item.strip() for item in plain):
         raise ValueError(f'"{key}" must be a list of strings that are not empty')
     return tuple(plain)
 
@@ -100,7 +104,7 @@ def _messages(record: Mapping[str, Any]) -> tuple[Message, ...]:
         raise ValueError('"messages" must be a list of {"role", "content"}')
     made = []
     for turn in turns:
-        if not isinstance(turn, dict) or turn.get("role") not in {"system", "user", "assistant"}:
+        if not isinstance(turn, dict) or turn.get("role") not in ("system", "user", "assistant"):
             raise ValueError('each message needs a "role": system, user or assistant')
         if not isinstance(turn.get("content"), str) or not turn["content"].strip():
             raise ValueError("the question (or a message's content) must be a string that is not empty")
