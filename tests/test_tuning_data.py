@@ -311,6 +311,14 @@ def test_one_big_document_is_split_by_example():
     assert (len(train), len(dev)) == (45, 5)
 
 
+def test_a_fraction_of_nothing_keeps_every_example_for_training():
+    rows = tuple(example(f"q{n}") for n in range(3))
+    assert split(rows, dev_fraction=0, seed=0) == (rows, ())
+    assert len(split(rows, dev_fraction=0.01, seed=0)[1]) == 1, "a small fraction of few takes one"
+    marked = (*rows, example("own", split="dev"))
+    assert split(marked, dev_fraction=0, seed=0) == (rows, (marked[3],))
+
+
 def test_one_example_stays_in_training():
     rows = (example("a"),)
     assert split(rows, seed=0) == (rows, ())

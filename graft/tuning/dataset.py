@@ -54,16 +54,16 @@ def split(
     usable = [example for example in examples if example.split != "test"]
     own = {example.id for example in usable if example.split == "dev"}
     free = [example for example in usable if example.split is None]
-    chosen = own or _draw(free, round(dev_fraction * len(usable)) if dev_fraction else 0, seed)
+    # A small fraction of few examples is still one; 0 is none, and training then keeps its last weights.
+    chosen = own or (_draw(free, max(1, round(dev_fraction * len(usable))), seed) if dev_fraction else set())
     train = tuple(example for example in usable if example.id not in chosen)
     return train, tuple(example for example in usable if example.id in chosen)
 
 
 def _draw(examples: Sequence[Example], wanted: int, seed: int) -> set[str]:
-    """Return the ids of about `wanted` examples in whole groups; at least one when there are two examples."""
+    """Return the ids of about `wanted` (at least 1) examples in whole groups; none of fewer than two examples."""
     if len(examples) < 2:
         return set()
-    wanted = max(1, wanted)
     groups: dict[str, list[str]] = defaultdict(list)
     for example in examples:
         groups[example.documents[0] if example.documents else f"example {example.id}"].append(example.id)
