@@ -97,7 +97,8 @@ class DecisionSection:
     """Variants that may not win whatever they measure, each with why (privacy, licence, freshness), e.g. { gpt = "answers
     leave our machines" }. They stay in the table."""
     guardrails: Mapping[str, float] = field(default_factory=dict)
-    """Metric → margin by which a variant may be worse than base, at most, e.g. { format = 0.01 }."""
+    """Metric → margin by which a variant may be worse than base, at most, e.g. { format = 0.01, wrong = 0.02 }: lower in format, or
+    higher in wrong, of which less is better."""
     queries_per_month: float = 10_000
     """For cost over time and break-even."""
     machine_per_hour: float | None = None

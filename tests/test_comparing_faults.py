@@ -105,3 +105,14 @@ def test_the_likelihood_of_a_failed_row_is_null_until_it_is_answered(small: Path
     assert len(files) == 2
     assert all("q1" not in file.read_text() for file in files)
     assert project.compare().comparison.variants["rag"]["bits_per_byte"].n_scored == 3
+
+
+def test_a_guardrail_on_what_should_be_low_is_told_so_by_its_card(small: Path) -> None:
+    """`wrong = 0.02` kept the variant that is wrong more often and dropped the one that is wrong less."""
+    settings = small / "graft.toml"
+    settings.write_text(settings.read_text() + "[decision]\nguardrails = { wrong = 0.02, correct = 0.02 }\n")
+    project = Project(small)
+    project.build()
+    told = [line for line in project.compare().trace.splitlines() if "2 guardrail" in line]
+    margins = {line.split("guardrail ")[1].split(":")[0]: line.split("margin ")[1][:5] for line in told}
+    assert margins == {"wrong": "+0.02", "correct": "-0.02"}

@@ -247,6 +247,18 @@ def test_a_guardrail_keeps_what_is_shown_and_notes_what_is_not():
     assert "rag" in guarded(unclear, strict=True).rejected
 
 
+def test_a_guardrail_on_what_should_be_low_keeps_what_is_lower():
+    wrong = {"base": 36, "rag": 6, "tuned": 72}  # 30 %, 5 % and 60 % of 120
+    found = advise(
+        {"base": BASE, "rag": RAG, "tuned": RAG},
+        limits=Limits(guardrails={"wrong": 0.02}, lower=frozenset({"wrong"})),
+        extra={name: {"wrong": [1.0] * k + [0.0] * (120 - k)} for name, k in wrong.items()},
+    )
+    assert list(found.rejected) == ["tuned"]
+    assert found.rejected["tuned"].startswith("guardrail wrong: tuned - base = +0.300, margin +0.02, ")
+    assert line(found, "2 guardrail wrong: rag - base = -0.250, margin +0.02, one-sided p < 0.0001: kept")
+
+
 def test_a_guardrail_without_common_rows_or_of_an_unknown_metric():
     assert line(guarded([None] * 120), "2 guardrail")[0].endswith("share no scored question: not judged")
     with pytest.raises(UnknownName, match="sfe"):

@@ -42,9 +42,9 @@ class Limits:
     `max_p95` seconds and `max_cost_per_query` USD; `floors` the least mean of a metric (higher is better), e.g.
     {"citation_recall": 0.8} where answers must cite; `excluded` variant → reason for what is no measurement (privacy,
     licence, freshness). `guardrails` metric → margin: the variant must not be worse than the reference by the margin
-    or more (higher is better). A variant is dropped when its mean is below the margin and non-inferiority is not shown;
-    one whose mean is within the margin without proof stays, with a note, since proof of a 1-point margin takes
-    thousands of questions. `strict` drops those too. `apart` guarded metric → variant → what was measured elsewhere than
+    or more; higher is better, but for the metrics named in `lower`, of which less is better. A variant is dropped when
+    its mean is beyond the margin and non-inferiority is not shown; one whose mean is within the margin without proof
+    stays, with a note, since proof of a 1-point margin takes thousands of questions. `strict` drops those too. `apart` guarded metric → variant → what was measured elsewhere than
     on the questions; a variant that has nothing there had nothing to lose, so one that was not measured belongs in `excluded`.
     """
 
@@ -52,6 +52,7 @@ class Limits:
     max_cost_per_query: float | None = None
     floors: Mapping[str, float] = field(default_factory=dict)
     guardrails: Mapping[str, float] = field(default_factory=dict)
+    lower: frozenset[str] = frozenset()
     excluded: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
     apart: Mapping[str, Mapping[str, Apart]] = field(default_factory=dict)
@@ -103,6 +104,7 @@ def guardrails(
     dropped: dict[str, str] = {}
     lines: list[str] = []
     for metric, margin in limits.guardrails.items():
+        sign = -1.0 if metric in limits.lower else 1.0
         if metric in limits.apart:
             pairs = {name: limits.apart[metric][name] for name in names if name in limits.apart[metric]}
             if not pairs:
@@ -117,9 +119,11 @@ def guardrails(
                     f"2 guardrail {metric}: {name} and {reference} share no scored question: not judged"
                 )
                 continue
-            p = noninferiority(pair.own, pair.reference, margin, pair.clusters)
-            gap = float((np.asarray(pair.own) - np.asarray(pair.reference)).mean())
-            told = f"{name} - {reference} = {gap:+.3f}, margin -{margin:g}, one-sided {p_value(p)}"
+            own, base = sign * np.asarray(pair.own), sign * np.asarray(pair.reference)
+            p = noninferiority(own, base, margin, pair.clusters)
+            gap = float((own - base).mean())
+            # Printed as measured: more wrong answers are a gap above 0, against a margin above 0.
+            told = f"{name} - {reference} = {sign * gap:+.3f}, margin {-sign * margin:+g}, one-sided {p_value(p)}"
             if p < ALPHA:
                 lines.append(f"2 guardrail {metric}: {told}: kept")
             elif gap < -margin or limits.strict:

@@ -5,7 +5,7 @@ No model is asked here, so the same can be decided again under other [decision] 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from graft.decision.recommending.recommend import Limits, recommend
 from graft.decision.trust import Trust
 from graft.evaluation.judging.metrics import JUDGED
 from graft.evaluation.metrics.answers import REWRITING
+from graft.evaluation.metrics.catalogue import metric_card, metric_names
 from graft.evaluation.run import Latencies
 from graft.records import to_dict
 from graft.reporting import report as reporting
@@ -158,7 +159,7 @@ def _recommended(
         values=parts.values,
         limits=Limits(
             max_p95=decision.max_p95_seconds, max_cost_per_query=decision.max_cost_per_query,
-            floors=decision.floors, guardrails=decision.guardrails,
+            floors=decision.floors, guardrails=decision.guardrails, lower=_lower(decision.guardrails),
             excluded={**mute(comparison, decision.max_declines), **unknown, **decision.exclude},
             apart={forgetting.GUARD: forgetting.apart(forgotten)},
         ),
@@ -178,6 +179,12 @@ def _recommended(
         reasons=(*recommendation.reasons, *told),
         trace=(*recommendation.trace, *told, *beside),
     )
+
+
+def _lower(metrics: Iterable[str]) -> frozenset[str]:
+    """Return those of which less is better; a guarded figure that is no metric of the questions is a share kept."""
+    known = metric_names()
+    return frozenset(name for name in metrics if name in known and metric_card(name).direction == "lower")
 
 
 def _mean(values: Sequence[Value]) -> float | None:
