@@ -324,6 +324,15 @@ def test_volume_and_price_change_the_verdict_and_say_so():
     ]
 
 
+@pytest.mark.parametrize("third", [0.001, None])
+def test_the_break_even_of_two_does_not_hang_on_the_price_of_a_third(third):
+    answers = {"base": BASE, "rag": RAG, "hybrid": "+" * 120}
+    costs = {"base": third, "rag": 0.002, "hybrid": 0.102}
+    found = advise(answers, costs=costs, monthly={"rag": 100.0, "hybrid": 600.0}, queries_per_month=10_000)
+    [told] = line(found, "break-even")
+    assert f"hybrid ($500.00 a month more) pays from {500 / (0.25 - 0.1):,.0f} answers a month on" in told
+
+
 # --- step 4: dominance ---------------------------------------------------------------------------------------------------
 
 

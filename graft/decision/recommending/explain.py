@@ -89,9 +89,12 @@ def break_even_line(case: Case, pair: Sequence[str]) -> list[str]:
     """From how many answers a month the one with the higher fixed cost pays, its better answers counted as money."""
     fixed = {name: case.monthly.get(name, 0.0) for name in pair}
     low, high = sorted(pair, key=lambda name: fixed[name])
-    if fixed[low] == fixed[high] or None in (case.query[low], case.query[high]):
+    # From worth and price, not from `utility`, which leaves all costs out when a third variant's is unknown.
+    per_answer = {
+        name: cost - float(case.worth(name).mean()) for name in pair if (cost := case.query[name]) is not None
+    }
+    if fixed[low] == fixed[high] or len(per_answer) < 2:
         return []
-    per_answer = {name: -float(case.utility(name).mean()) - fixed[name] / case.volume for name in pair}
     volume = break_even(
         0,
         Running(per_answer[low], hosting=fixed[low]),
