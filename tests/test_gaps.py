@@ -130,6 +130,12 @@ def test_proposals_are_read_back_and_nothing_is_reviewed_by_itself(tmp_path: Pat
     assert to_markdown(made, "gaps.jsonl") == text
 
 
+def test_text_from_pages_that_breaks_lines_its_own_way_is_read_back(tmp_path: Path) -> None:
+    made = (proposal(output="One.\u2028Two.\u2029Three.\x85Four.", said="a\x0cb"), proposal(question="d2"))
+    write_proposals(tmp_path / "gaps.jsonl", made)
+    assert read_proposals(tmp_path / "gaps.jsonl") == made
+
+
 @pytest.mark.parametrize("line", ["{", '{"kind": "other"}', '{"kind": "example", "question": "q"}', "[]"])
 def test_a_line_that_is_no_proposal_is_refused_with_its_place(tmp_path: Path, line: str) -> None:
     (tmp_path / "gaps.jsonl").write_text(f"\n{line}\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from graft import jsonl
 from graft.decision.recommending.failures import CAUSES
 from graft.errors import DataError
 from graft.records import from_dict, to_dict
@@ -57,13 +58,7 @@ def write_proposals(path: Path, proposals: Sequence[Proposal]) -> Path:
 def read_proposals(path: Path) -> tuple[Proposal, ...]:
     """Read the JSONL. Raises DataError with file:line for a line that is not a proposal."""
     found = []
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.", "Make one with: graft gaps") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in jsonl.lines(path, "proposals", "Make them with: graft gaps"):
         try:
             proposal = from_dict(Proposal, json.loads(line))
         except (ValueError, TypeError, AttributeError) as error:
