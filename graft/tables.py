@@ -53,7 +53,7 @@ def line_of(text: str, message: str) -> int:
     """Find the line of the key that an error message quotes first, in the section it names; 1 when it cannot tell."""
     quoted = re.search(r"'([^']+)'", message)
     section = re.search(r"\[([\w.\-]+)\]", message)
-    inside, lines = section is None, text.splitlines()
+    inside, lines = section is None, text.split("\n")  # as TOML and editors count
     for number, line in enumerate(lines, start=1):
         header = re.match(r"\s*\[+([\w.\-]+)\]+", line)
         if header:

@@ -44,6 +44,7 @@ def test_the_dial_sets_what_is_left_out_and_a_key_wins_over_it() -> None:
         ("[project]\neffort = 'slow'\n", "graft.toml:2: 'effort' in [project] is 'slow'. Use one of 'fast', 'balanced', 'best'."),
         ("[evaluation]\nvariants = ['bass']\n", "graft.toml:2: 'variants' in [evaluation] names 'bass', which is none."),
         ("[retrieval]\npassages = true\n", "graft.toml:2: 'passages' in [retrieval] is True. Give a whole number."),
+        ("# a\u2028b\n[retrieval]\npassages = 0\n", "graft.toml:3: 'passages' in [retrieval] is 0. Give a number from 1 to 50."),
         ("retrieval = 3\n", "graft.toml:1: 'retrieval' must be a table. Write [retrieval] and the keys below it."),
         ("[retrieval\n", "is not valid TOML"),
     ],
