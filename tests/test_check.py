@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from graft import Project
 from graft.cli.main import app
 from graft.decision.gate import Judgement, judge, passed
 from graft.errors import ConfigError, DataError, NotBuilt, UnknownName
+from graft.evaluation.metrics.catalogue import METRICS
+from graft.types import Value
 
 
 def gate(then: list[float], now: list[float], margin: float = 0.05, **more: Any) -> Judgement:
@@ -125,6 +128,23 @@ def test_a_stored_folder_and_another_variant(released: Path, tmp_path: Path) -> 
         Project(released).check(str(folder), variant="rga")
     with pytest.raises(DataError, match="cannot be read as the rows"):
         Project(released).check(str(tmp_path / "nowhere"), variant="rag")
+
+
+def test_what_is_judged_against_stays_as_it_was(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first check of a changed metric wrote its own rows over the release's; the second compared them with themselves."""
+    (folder,) = [path for path in (released / ".graft/comparisons").iterdir() if path.is_dir()]
+    rows = (folder / "rows.jsonl").read_bytes()
+    stricter = replace(METRICS["truthfulness"], function=lambda case: Value(-1.0))
+    monkeypatch.setitem(METRICS, "truthfulness", stricter)
+    assert not Project(released).check().passed
+    assert not Project(released).check().passed
+    assert (folder / "rows.jsonl").read_bytes() == rows
+
+
+def test_the_same_answers_are_the_same_comparison_whatever_they_took(released: Path) -> None:
+    (folder,) = [path for path in (released / ".graft/comparisons").iterdir() if path.is_dir()]
+    shutil.rmtree(released / ".graft/runs")
+    assert Project(released).compare().rows.parent == folder
 
 
 def test_guardrails_are_declared_and_questions_may_come_and_go(released: Path, write_jsonl: Any) -> None:

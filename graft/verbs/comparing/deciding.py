@@ -36,6 +36,8 @@ from graft.verbs.labelling.rates import labelled, overruled
 from graft.wiring.parts import Parts
 from graft.workspace import write_json
 
+_TIMED = ("latency", "cost")  # wall seconds, and the machine's price by them: never the same twice
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -192,6 +194,19 @@ def _mean(values: Sequence[Value]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
+def _scored(measured: Measured) -> str:
+    """Return what became of each answer, for the comparison's key: where a metric changed or a failure was asked again, the
+    same variants score otherwise, and the rows that a release rests on must not be written over."""
+    statuses = [(name, [row.status for row in rows]) for name, rows in sorted(measured.rows.items())]
+    values = [
+        (name, metric, [value.value for value in column])
+        for name, scores in sorted(measured.scores.items())
+        for metric, column in sorted(scores.items())
+        if metric not in _TIMED
+    ]
+    return repr((statuses, values))
+
+
 def _written(
     parts: Parts,
     measured: Measured,
@@ -205,6 +220,7 @@ def _written(
         repr(parts.config.decision),
         repr(parts.config.costs),
         repr(parts.config.evaluation),
+        _scored(measured),
     )
     folder = parts.workspace.comparisons / key
     trust = measured.trust
