@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from graft import Project
 from graft.cli.main import app
 from graft.decision.turns import changes, level
-from graft.errors import ConfigError, DataError, LeakError, NotBuilt
+from graft.errors import ConfigError, DataError, LeakError, NotBuilt, WorkspaceError
 from graft.stages import quiet
 from graft.tuning.drafts import draft, learn_form, wording
 from graft.types import Message
@@ -292,9 +292,10 @@ def test_documents_that_do_not_help_are_taken_back(gates: Path) -> None:
     )
 
 
-def test_a_killed_turn_is_taken_back_by_the_next_command(
-    gates: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def killed(gates: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project as a turn leaves it that was killed between its documents and its verdict."""
+
     class Killed(BaseException):
         pass
 
@@ -308,8 +309,19 @@ def test_a_killed_turn_is_taken_back_by_the_next_command(
         with pytest.raises(Killed):
             Project(gates).apply_gaps(gates / "gaps.jsonl")
     assert (gates / "documents/gates/3.md").is_file()
-    Project(gates).gaps(variant="rag", out=gates / "other.jsonl")
-    assert not (gates / "documents/gates/3.md").exists()
+    return gates
+
+
+def test_a_killed_turn_is_taken_back_by_the_next_search_for_gaps(killed: Path) -> None:
+    Project(killed).gaps(variant="rag", out=killed / "other.jsonl")
+    assert not (killed / "documents/gates/3.md").exists()
+
+
+def test_a_turn_that_is_running_is_not_taken_back(killed: Path) -> None:
+    project = Project(killed)
+    with project.parts.workspace.lock("gaps"), pytest.raises(WorkspaceError, match="stage 'gaps'"):
+        Project(killed).gaps(variant="rag", out=killed / "other.jsonl")
+    assert (killed / "documents/gates/3.md").is_file()
 
 
 @pytest.mark.parametrize(

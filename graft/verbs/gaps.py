@@ -112,7 +112,8 @@ def gaps(
     """Find the gaps of a variant (default: the released, else the recommended one) on the development questions.
 
     `burn_share` first takes that share of the held-out questions, whole documents, out of the measurement for good.
-    Raises NotBuilt without development questions, ConfigError when the file holds reviewed proposals.
+    Raises NotBuilt without development questions, ConfigError when the file holds reviewed proposals, WorkspaceError while
+    a turn is running.
     """
     file = out or parts.root / FILE
     if file.exists() and not force and any(proposal.reviewed for proposal in read_proposals(file)):
@@ -120,7 +121,8 @@ def gaps(
             f"{file} holds reviewed proposals that would be lost.",
             f"Apply them (graft gaps --apply {file}), or overwrite them with --force.",
         )
-    restore(parts)
+    with parts.workspace.lock("gaps"):  # or the documents of a turn that is running would go
+        restore(parts)
     burnt = burn(parts, burn_share) if burn_share is not None else 0
     questions = development(parts)
     if not questions:

@@ -1,8 +1,9 @@
 """gaps --apply: train on the reviewed proposals, measure on held-out questions, keep it only if it is better.
 
 The examples file and the adapter in use are not touched before the verdict: the candidate trains from a copy. New
-documents have to be indexed to be measured; a note of them is written first, so that a killed turn is taken back by the
-next command. Nothing that a held-out question asks may be trained on: the leak gate checks the whole candidate set.
+documents have to be indexed to be measured; a note of them is written first, so that the next `graft gaps`, with --apply
+or without, takes a killed turn back. Nothing that a held-out question asks may be trained on: the leak gate checks the
+whole candidate set.
 """
 
 from __future__ import annotations
@@ -240,7 +241,8 @@ def _train(candidate: Parts, name: str, progress: Progress) -> str:
 
 
 def restore(parts: Parts) -> None:
-    """Take back the documents of a turn that was killed or not kept; nothing else is ever touched before a verdict."""
+    """Take back the documents of a turn that was killed or not kept; nothing else is ever touched before a verdict. The
+    caller holds the lock "gaps": the note of a turn that is running looks the same."""
     note = read_json(parts.workspace.pending)
     if note is None:
         return
