@@ -429,8 +429,8 @@ def test_unknown_paths_and_methods_answer_in_the_same_shape(app_url):
         (DataError("Too long.", "Ask less."), 400, "invalid_request_error", "Too long. Ask less."),
         (BudgetExceeded("Spent."), 429, "insufficient_quota", "Spent."),
         (EndpointError("Down."), 502, "api_error", "Down."),
-        (BackendError("Broken."), 500, "api_error", "Broken."),
-        (KeyError("secret"), 500, "api_error", "The server failed to answer; its log says why."),
+        (BackendError("Broken."), 500, "server_error", "Broken."),
+        (KeyError("secret"), 500, "server_error", "The server failed to answer; its log says why."),
     ],
 )
 def test_a_failing_variant_gives_an_error_without_a_trace(error, status, kind, message):

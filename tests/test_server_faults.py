@@ -16,7 +16,7 @@ from serving import listening
 from test_server import KEY, Scripted, client, serving
 
 from graft import Project
-from graft.errors import ConfigError
+from graft.errors import BackendError, ConfigError
 from graft.protocols import Filter
 from graft.server.app import create_app
 from graft.server.schema import ApiError, parse_chat
@@ -150,3 +150,56 @@ def test_a_turn_that_says_nothing_is_refused(turn):
     with pytest.raises(ApiError, match="Field required") as caught:
         parse_chat(json.dumps({"model": "rag", "messages": [turn, *ASK]}).encode())
     assert (caught.value.status, caught.value.body["error"]["param"]) == (400, "messages.0.content")
+
+
+# --- errors before an answer has begun -------------------------------------------------------------------------------
+
+
+class Unfit(Scripted):
+    """Cannot even say what it is."""
+
+    def __init__(self, error):
+        self.name, self.error = "rag", error
+
+    @property
+    def fingerprint(self):
+        raise self.error
+
+
+def posted(app, **fields):
+    with TestClient(app, raise_server_exceptions=False) as talk:
+        body = {"model": "graft", "messages": ASK, **fields}
+        return talk.post("/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {KEY}"})
+
+
+def error_of(response):
+    return response.status_code, response.json()["error"]
+
+
+def told(message):
+    return 500, {"message": message, "type": "server_error", "param": None, "code": "internal_error"}
+
+
+def test_our_own_errors_are_told_in_the_same_shape_and_logged(caplog):
+    error = BackendError("The store is gone.", "Run graft build.")
+
+    def narrow(model, where):
+        raise error
+
+    app = create_app({"rag": Unfit(error)}, default="rag", key=KEY, narrow=narrow)
+    for fields in ({}, {"where": {"team": "x"}}, {"stream": True}):
+        caplog.clear()
+        assert error_of(posted(app, **fields)) == told("The store is gone. Run graft build.")
+        [record] = caplog.records
+        assert (record.name, record.exc_info[1]) == ("graft.server", error)
+
+
+def test_an_error_that_nobody_foresaw_is_told_without_its_words_and_reaches_the_log():
+    app = create_app({"rag": Unfit(KeyError("secret"))}, default="rag", key=KEY)
+    assert error_of(posted(app)) == told("The server failed to answer; its log says why.")
+    with TestClient(app) as talk, pytest.raises(KeyError):  # what a server logs is what reaches it
+        talk.post(
+            "/v1/chat/completions",
+            json={"model": "graft", "messages": ASK},
+            headers={"Authorization": f"Bearer {KEY}"},
+        )

@@ -79,8 +79,8 @@ def create_app(
     app = FastAPI(title="GRAFT", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.include_router(_public())
     app.include_router(_guarded(desk, key_guard(known) if key else loopback_guard(first)))
-    app.add_exception_handler(ApiError, _refuse)
-    app.add_exception_handler(HTTPException, _refuse)
+    for kind in (ApiError, HTTPException, GraftError, Exception):
+        app.add_exception_handler(kind, _refuse)
     return app
 
 
@@ -126,10 +126,14 @@ def _guarded(desk: _Desk, guard: Callable[[Request], Awaitable[None]]) -> APIRou
     return routes
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer an error in OpenAI's shape. What nobody foresaw is raised again by Starlette once it is answered, and so gets
+    into the server's log by itself."""
     if isinstance(error, HTTPException):
         error = ApiError(error.status_code, f"{error.detail}: see /v1/models and /v1/chat/completions.")
     told = schema.refusal(error)
+    if told.status == 500 and isinstance(error, GraftError):
+        _log.error("%s failed", request.url.path, exc_info=error)
     return JSONResponse(told.body, told.status, told.headers)
 
 
@@ -273,16 +277,13 @@ class _Desk:
 
 
 async def _variant(caller: Caller, asked: Asked) -> Answers:
-    """Return what answers a caller's request. Raises ApiError (404, 400)."""
+    """Return what answers a caller's request. Raises ApiError (404, 400), and GraftError where none can be made."""
     _known(caller, asked.model)
     found = caller.variants[asked.model]
     if asked.where is not None:
         if caller.narrow is None:
             raise ApiError(400, "This server takes no filter.", param="where", code="unsupported_parameter")
-        try:
-            found = await asyncio.to_thread(caller.narrow, asked.model, asked.where)
-        except GraftError as error:
-            raise schema.refusal(error) from None
+        found = await asyncio.to_thread(caller.narrow, asked.model, asked.where)
     if asked.contract is None:
         return found
     param = asked.contract_from

@@ -231,4 +231,4 @@ def refusal(error: Exception) -> ApiError:
     if isinstance(error, EndpointError):
         return ApiError(502, str(error), kind="api_error", code="upstream_failed")
     said = str(error) if isinstance(error, GraftError) else "The server failed to answer; its log says why."
-    return ApiError(500, said, kind="api_error", code="internal_error")
+    return ApiError(500, said, kind="server_error", code="internal_error")
