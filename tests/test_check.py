@@ -127,7 +127,15 @@ def test_a_stored_folder_and_another_variant(released: Path, tmp_path: Path) -> 
     with pytest.raises(UnknownName, match="Unknown variant 'rga'"):
         Project(released).check(str(folder), variant="rga")
     with pytest.raises(DataError, match="cannot be read as the rows"):
-        Project(released).check(str(tmp_path / "nowhere"), variant="rag")
+        Project(released).check(str(tmp_path), variant="rag")
+
+
+def test_a_baseline_that_is_not_there_is_named(released: Path) -> None:
+    """The folder around a mistyped path was taken for it, and judged where it held a comparison."""
+    (folder,) = [path for path in (released / ".graft/comparisons").iterdir() if path.is_dir()]
+    for mistyped in (folder / "row.jsonl", folder.parent / "baselin"):
+        with pytest.raises(NotBuilt, match=f"There is no stored comparison at {mistyped}"):
+            Project(released).check(str(mistyped), variant="rag")
 
 
 def test_what_is_judged_against_stays_as_it_was(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,7 +171,12 @@ def _stored(parts: Parts, baseline: str | None, variant: str | None) -> Baseline
         name = variant or promoted.variant
         return Baseline(f"release {promoted.number}", name, _scores(folder, name))
     folder = Path(baseline)
-    folder = folder if folder.is_dir() else folder.parent
+    if not folder.exists():
+        raise NotBuilt(
+            f"There is no stored comparison at {baseline}.",
+            "Give the path of a comparison's folder (with rows.jsonl), or the number of a release.",
+        )
+    folder = folder if folder.is_dir() else folder.parent  # rows.jsonl in it was named
     name = variant or read_comparison(folder).get("verdict", {}).get("variant")
     if not name:
         raise ConfigError(f"{baseline} does not say which variant to guard.", "Name it with --variant.")
