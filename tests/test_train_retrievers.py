@@ -16,6 +16,8 @@ from graft.errors import ConfigError, DataError, LeakError, NotBuilt
 from graft.protocols import RankingRow
 from graft.tuning.pairs import mine
 from graft.types import Chunk, Hit
+from graft.verbs.optimizing.questions import sets
+from graft.wiring.retrievers import tune
 
 # --- mining ----------------------------------------------------------------------------------------------------------
 
@@ -302,6 +304,22 @@ def test_a_tuned_embedder_competes_and_what_becomes_of_it_is_told(rooms: Path) -
     assert kept == (found.written and found.chosen.setting["embedder"] == tables[0])
     assert found.notes[0].startswith("The embedder was trained on 40 rows")
     assert found.notes[0].endswith(f"lies in {tables[0]['path']}." if kept else "is deleted.")
+
+
+@torch_only
+def test_the_model_that_the_project_file_names_is_not_deleted_by_another_run(
+    rooms: Path, start: Path
+) -> None:
+    Project(rooms).build()
+    parts = Project(rooms).parts
+    won = tune(parts, "embedder", sets(parts, train=True).examples, quiet)
+    text = (rooms / "graft.toml").read_text(encoding="utf-8").replace(str(start), won.table["path"])
+    (rooms / "graft.toml").write_text(text, encoding="utf-8")
+    found = Project(rooms).optimize(minutes=0, train=["embedder"])
+    assert found.start.setting["embedder"] == won.table
+    assert not found.written
+    assert found.notes[0].endswith(f"lies in {won.table['path']}.")
+    assert Project(rooms).build().index.chunks == 40
 
 
 @torch_only

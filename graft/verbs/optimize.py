@@ -121,7 +121,7 @@ def optimize(
                 written = True
         shutil.rmtree(trials.folder, ignore_errors=True)
         notes = tuple(
-            _kept(one, chosen.setting, kept=judged is not None and _accepted(judged, cheaper=cheaper))
+            _kept(one, chosen.setting, start, kept=judged is not None and _accepted(judged, cheaper=cheaper))
             for one in tuned
         )
     return Optimized(
@@ -170,12 +170,15 @@ def _accepted(judged: Judged, *, cheaper: bool) -> bool:
     return judged.better or (cheaper and judged.lighter)
 
 
-def _kept(one: TunedRetriever, chosen: Setting, *, kept: bool) -> str:
+def _kept(one: TunedRetriever, chosen: Setting, start: Setting, *, kept: bool) -> str:
     """Keep a tuned part that won, delete one that did not, and say so."""
     rows, seconds = one.report["rows"], one.report["seconds"]
     made = f"The {one.kind} was trained on {rows} rows in {seconds:.0f} s"
-    if kept and chosen.get(one.kind) == one.table:
-        return f"{made} and lies in {one.folder.parent.name}/{one.folder.name}."
+    path = f"{one.folder.parent.name}/{one.folder.name}"
+    # Until a build puts an earlier run's winner into service, the same rows lead to the same folder: graft.toml names it.
+    named = path in (start.get(one.kind) or {}).values()
+    if named or (kept and chosen.get(one.kind) == one.table):
+        return f"{made} and lies in {path}."
     one.remove()
     return f"{made}; it was not better, and is deleted."
 
