@@ -92,6 +92,11 @@ class Decided:
         }
 
 
+def outcome_of(primary: str, *, judged: bool = True) -> str:
+    """Return the metric that tells what came of an answer, by the primary one and whether a judge was asked (`judged`)."""
+    return primary if primary == REWRITING or (primary == JUDGED and judged) else "truthfulness"
+
+
 def decide(parts: Parts, measured: Measured) -> Decided:
     """Compare the variants, recommend one or none, and write rows, report and verdict."""
     config, questions = parts.config, measured.questions
@@ -167,7 +172,7 @@ def _recommended(
         ),
         margin=decision.margin, queries_per_month=decision.queries_per_month,
         failures={name: causes(measured.questions, scores, indexed) for name, scores in measured.scores.items()},
-        outcome=config.evaluation.primary if config.evaluation.primary in (JUDGED, REWRITING) else "truthfulness",
+        outcome=outcome_of(config.evaluation.primary),
     )  # fmt: skip
     told = [
         *headroom_line(comparison),
