@@ -1,6 +1,8 @@
 """Source code and notebooks: definitions are sections, no line is lost; XML documents and data."""
 
+import itertools
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -216,6 +218,54 @@ def test_articles_books_and_data(tmp_path):
     assert (
         load(XmlLoader(), tmp_path / "b.xml", data).text == "grade: L1\nlimit: 100\n\ngrade: L2\nlimit: 250\n"
     )
+
+
+@pytest.mark.parametrize(("written", "shown"), [
+    ("<ul><li>plain words</li></ul>", "- plain words"),
+    ("<ul><li>Press <uicontrol>OK</uicontrol> to save the file.</li></ul>", "- Press OK to save the file."),
+    ("<ul><li>one<ul><li>two <b>b</b></li></ul>then</li><ul><li>three</li></ul></ul>", "- one then\n  - two b\n  - three"),
+    ("<ol><li><p>a <i>b</i> c <ul><li>d</li></ul> e</p></li><li>f</li></ol>", "1. a b c e\n  1. d\n2. f"),
+    ("<list><title>Steps</title><list-item><p>a</p><p>b</p></list-item></list>", "Steps\n- a b"),
+    ("<dl><dt>Leave</dt><dd>25 <b>days</b> a year</dd></dl>", "Leave\n25 days a year"),
+    ("<list><list-item><email><ul><li>x</li></ul></email>a</list-item></list>", "- a"),
+])  # fmt: skip
+def test_lists_keep_every_word_once(tmp_path, written, shown):
+    made = load(XmlLoader(), tmp_path / "a.xml", f"<article><front/><sec><p>P.</p>{written}</sec></article>")
+    assert made.text == f"P.\n\n{shown}\n"
+
+
+WORDS = st.text("abcdefgh", min_size=1, max_size=6)
+INLINE = st.recursive(
+    WORDS, lambda inner: st.tuples(st.sampled_from(["b", "ul"]), st.lists(inner, max_size=3)), max_leaves=8
+)
+
+
+def written(part, number):
+    """Write drawn contents as XML, each word with a number of its own."""
+    if isinstance(part, str):
+        return f" {part}{next(number)} "
+    name, inner = part
+    held = [written(one, number) for one in inner]
+    return f"<{name}>{''.join(f'<li>{one}</li>' if name == 'ul' else one for one in held)}</{name}>"
+
+
+@given(
+    st.lists(INLINE, max_size=4), st.sampled_from(["<article><p>P.</p><ul>{}</ul></article>", "<a>{}</a>"])
+)
+@settings(deadline=None, max_examples=60)
+def test_no_word_of_xml_is_lost_or_doubled(tmp_path_factory, parts, around):
+    page = around.format(f"<li>x {written(('b', parts), itertools.count())} y</li>z")
+    made = load(XmlLoader(), tmp_path_factory.mktemp("xml") / "a.xml", page)
+    wanted = re.sub(r"<[^>]*>", " ", page).split()
+    assert sorted(word for word in made.text.split() if word != "-" and not word.endswith(":")) == sorted(
+        wanted
+    )
+
+
+def test_data_keeps_the_text_behind_elements(tmp_path):
+    page = "<items>Two.<item>See <hi rend='b'>this</hi> page now</item> or <item/></items>"
+    made = load(XmlLoader(), tmp_path / "a.xml", page)
+    assert made.text == "items: Two.\n\nitem: See\nhi: this\nrend: b\nitem: page now\nitems: or\n"
 
 
 def test_entities_of_xml_are_not_resolved(tmp_path):

@@ -96,17 +96,21 @@ def _title(root: Any) -> str:
     return _flat(found) if found is not None else ""
 
 
-def _flat(element: Any) -> str:
-    """Return an element's text on one line, without what is skipped; tails of skipped elements stay."""
+def _flat(element: Any, without: frozenset[str] = frozenset()) -> str:
+    """Return an element's text on one line, without what is skipped and the elements named in `without`; the text behind
+    such elements stays."""
     pieces: list[str] = []
+    out = _SKIPPED | without
 
     def visit(node: Any, depth: int) -> None:
         if not isinstance(node.tag, str):  # an entity that is not resolved
             return
-        if local(node) in _SKIPPED or depth > _MAX_DEPTH:
+        if local(node) in out or depth > _MAX_DEPTH:
             return
         pieces.append(node.text or "")
         for child in node:
+            if local(child) in without:
+                pieces.append(" ")
             visit(child, depth + 1)
             pieces.append(child.tail or "")
             if local(child) in _SPACED:
@@ -210,21 +214,26 @@ class _Writer:
         lines: list[str] = []
         numbered = local(node) in {"orderedlist", "ol", "steps"} or node.get("list-type") == "order"
 
+        def line(indent: int, mark: str, text: str) -> None:
+            if mark or text.strip():
+                lines.append("  " * indent + mark + " ".join(text.split()))
+
         def visit(part: Any, indent: int, depth: int) -> None:
             number = 0
+            if depth > _MAX_DEPTH:
+                return
+            # What is no item, such as a list's title or the terms of `dl`, is a line without a mark.
+            line(indent, "", part.text or "")
             for child in part:
-                if local(child) not in _ITEMS or depth > _MAX_DEPTH:
-                    continue
-                number += 1
-                inner = [found for found in child.iterdescendants() if local(found) in _LISTS]
-                nested = [
-                    found for found in inner if next(found.iterancestors(*_tags(part, _ITEMS)), None) is child
-                ]
-                texts = [_flat(found) for found in child if local(found) not in _LISTS] or [_flat(child)]
-                own = " ".join([(child.text or "").strip(), *texts]).strip()
-                lines.append(f"{'  ' * indent}{f'{number}.' if numbered else '-'} {own}")
-                for found in nested:
-                    visit(found, indent + 1, depth + 1)
+                if local(child) in _LISTS:  # a list between the items of another
+                    visit(child, indent + 1, depth + 1)
+                elif local(child) not in _SKIPPED:
+                    number += local(child) in _ITEMS
+                    mark = f"{number}. " if numbered else "- "
+                    line(indent, mark if local(child) in _ITEMS else "", _flat(child, _LISTS))
+                    for found in _lists(child):
+                        visit(found, indent + 1, depth + 1)
+                line(indent, "", child.tail or "")
 
         visit(node, indent, depth)
         self.blocks += ["\n".join(lines)] if lines else []
@@ -239,10 +248,14 @@ class _Writer:
         self.blocks += [pipe_table(grid)] if grid else []
 
 
-def _tags(node: Any, names: frozenset[str]) -> list[str]:
-    """Return names as tags in the namespace of a node."""
-    space = node.tag.rpartition("}")[0]
-    return [f"{space}}}{name}" if space else name for name in names]
+def _lists(node: Any) -> Iterator[Any]:
+    """Yield the outermost lists in an element."""
+    for child in node:
+        name = local(child)
+        if name in _LISTS:
+            yield child
+        elif name not in _SKIPPED:
+            yield from _lists(child)
 
 
 def _number(cell: Any, name: str, more: str = "") -> int:
@@ -255,20 +268,27 @@ def _number(cell: Any, name: str, more: str = "") -> int:
 
 def _data(root: Any) -> Iterator[str]:
     """Yield the records of an XML file of data: each child of the root a paragraph of `name: text` lines."""
+    yield from _line(local(root), root.text)
     for child in root:
-        lines = []
-        for element in child.iter():
-            if local(element):
-                shown = (
-                    [f"{local(element)}: {' '.join((element.text or '').split())}"]
-                    if (element.text or "").strip()
-                    else []
-                )
-                shown += [
-                    f"{name.rpartition('}')[2]}: {value}"
-                    for name, value in element.attrib.items()
-                    if value.strip()
-                ]
-                lines += shown
+        lines = [*_fields(child), *_line(local(root), child.tail)]
         if lines:
             yield "\n".join(lines)
+
+
+def _fields(element: Any) -> Iterator[str]:
+    """Yield an element's text, its attributes and what is in it. Text behind a child belongs to the element around it."""
+    name = local(element)
+    if not name:  # an entity that is not resolved
+        return
+    yield from _line(name, element.text)
+    for attribute, value in element.attrib.items():
+        yield from _line(attribute.rpartition("}")[2], value)
+    for child in element:
+        yield from _fields(child)
+        yield from _line(name, child.tail)
+
+
+def _line(name: str, value: str | None) -> Iterator[str]:
+    text = " ".join((value or "").split())
+    if text:
+        yield f"{name}: {text}"
