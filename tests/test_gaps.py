@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import edit
 from typer.testing import CliRunner
 
 from graft import Project
 from graft.cli.main import app
 from graft.decision.turns import changes, level
 from graft.errors import ConfigError, DataError, LeakError, NotBuilt, WorkspaceError
+from graft.evaluation.question_sets.questions import read_questions
 from graft.stages import quiet
 from graft.tuning.drafts import draft, learn_form, wording
 from graft.types import Message
 from graft.verbs.gap_loop import turn as gap_turn
+from graft.verbs.gap_loop.measure import columns
 from graft.verbs.gap_loop.proposals import Proposal, read_proposals, to_markdown, write_proposals
 
 STYLE = [
@@ -271,6 +274,45 @@ def test_documents_that_help_are_kept(gates: Path) -> None:
     assert (gates / "documents/gates/3.md").is_file()
     assert not (gates / ".graft/gaps/pending.json").exists()
     assert Project(gates).ask("What is the code of gate number 3?", variant="rag").text.startswith("The code")
+
+
+def test_a_judge_that_decides_comparisons_is_not_asked_in_a_turn(gates: Path) -> None:
+    edit(gates, "[evaluation]", '[evaluation]\nprimary = "judged_truthfulness"')
+    write_proposals(gates / "gaps.jsonl", documents("The code of gate number {n} is {code}.\n"))
+    turn = Project(gates).apply_gaps(gates / "gaps.jsonl")
+    assert turn.kept, turn.text
+    assert [change.metric for change in turn.changes][:2] == ["utility", "truthfulness"]
+
+
+def rewritings(root: Path) -> None:
+    edit(root, "[evaluation]", '[evaluation]\nprimary = "sari"')
+    rows = [
+        {"id": f"r{n}", "question": f"The code of gate number {n} is {n}.", "answers": [f"Gate {n} opens with {n}."],
+         "match": "rewrite"}
+        for n in range(12)
+    ]  # fmt: skip
+    jsonl(root / "questions.jsonl", rows)
+
+
+def test_what_rewritings_are_worth_is_how_good_they_are(gates: Path) -> None:
+    rewritings(gates)
+    parts = Project(gates).parts
+    found = columns(parts, "rag", None, read_questions(gates / "questions.jsonl"), quiet)
+    assert found["utility"].tolist() == found["sari"].tolist()
+    assert not np.isnan(found["sari"]).any()
+
+
+def test_nothing_is_trained_for_a_metric_without_a_value(
+    gates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewritings(gates)
+    write_proposals(gates / "gaps.jsonl", [proposal(reviewed=True)])
+    monkeypatch.setattr(gap_turn, "_train", lambda *_: pytest.fail("it was trained"))
+    with pytest.raises(DataError, match="None of the 12 held-out questions has a value of truthfulness"):
+        gap_turn.apply(Project(gates).parts, gates / "gaps.jsonl", metric="truthfulness", progress=quiet)
+    for metric in ("judged_correct", "perplexity"):
+        with pytest.raises(ConfigError, match=f"does not measure {metric}"):
+            gap_turn.apply(Project(gates).parts, gates / "gaps.jsonl", metric=metric, progress=quiet)
 
 
 def test_documents_that_do_not_help_are_taken_back(gates: Path) -> None:

@@ -12,11 +12,12 @@ from graft.decision.compare import column
 from graft.decision.inference.resampling import Floats
 from graft.decision.recommending.utility import utilities
 from graft.decision.turns import Change, changes
-from graft.errors import UnknownName
+from graft.errors import ConfigError, DataError, UnknownName
 from graft.evaluation.metrics.catalogue import metric_card, metric_names, score
 from graft.protocols import Progress
 from graft.types import Question
 from graft.verbs.comparing.competitors import rows_of
+from graft.verbs.comparing.deciding import outcome_of
 from graft.wiring.parts import ADAPTED, Parts
 
 UTILITY = "utility"
@@ -24,9 +25,23 @@ SHOWN = ("truthfulness", "correct", "wrong", "over_refusal", "abstain_recall", "
 
 
 def check_metric(metric: str) -> None:
-    """Raise UnknownName for a metric that nobody measures."""
+    """Raise UnknownName for a metric that nobody measures, ConfigError for one that a turn does not."""
     if metric != UTILITY and metric not in metric_names():
         raise UnknownName("metric", metric, [UTILITY, *metric_names()])
+    if metric not in (UTILITY, *score([], [])):
+        raise ConfigError(
+            f"A turn does not measure {metric}: it asks no judge, and not how likely a reference answer is.",
+            f"Use {UTILITY}, or a metric that needs neither, e.g. truthfulness.",
+        )
+
+
+def check_measured(metric: str, values: Floats) -> None:
+    """Raise DataError when the variant as it is has no value of the deciding metric: no candidate could be kept."""
+    if np.isnan(values).all():
+        raise DataError(
+            f"None of the {len(values)} held-out questions has a value of {metric}, so nothing could be kept.",
+            "Name another with --metric, or write questions that it can be measured on.",
+        )
 
 
 def told(change: Change) -> str:
@@ -40,13 +55,14 @@ def told(change: Change) -> str:
 def columns(
     parts: Parts, name: str, key: str | None, questions: Sequence[Question], progress: Progress
 ) -> dict[str, Floats]:
-    """Run a variant on the held-out questions and return its metrics and its utility as columns."""
+    """Run a variant on the held-out questions and return its metrics and its utility as columns. No judge is asked: where
+    one decides comparisons, utility rests on truthfulness here."""
     answerer = parts.variant(name, adapter=key if name in ADAPTED else None)
     scores = score(questions, rows_of(parts, answerer, questions, progress), evidence_text=parts.gold.text)
     found = {metric: column(values) for metric, values in scores.items()}
     answerable = np.array([question.answerable for question in questions])
     formats = np.where(answerable, found["format"], np.nan)
-    outcome = found["truthfulness"]
+    outcome = found[outcome_of(parts.config.evaluation.primary, judged=False)]
     worth = utilities(outcome, formats, parts.values)
     found[UTILITY] = np.where(np.isnan(outcome), np.nan, worth)
     return found
@@ -60,8 +76,10 @@ def turn_changes(
     questions: Sequence[Question],
     number: int,
 ) -> tuple[Change, ...]:
-    """Return the change of the deciding metric, then of what answers are worth, the primary metric and the others shown."""
-    names = tuple(dict.fromkeys([metric, UTILITY, parts.config.evaluation.primary, *SHOWN]))
+    """Return the change of the deciding metric, then of what answers are worth, the primary metric and the others shown,
+    as far as a turn measures them."""
+    shown = dict.fromkeys([metric, UTILITY, parts.config.evaluation.primary, *SHOWN])
+    names = tuple(name for name in shown if name in old)
     lower = frozenset(name for name in names if name != UTILITY and metric_card(name).direction == "lower")
     return changes(
         {name: old[name] for name in names},

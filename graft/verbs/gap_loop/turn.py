@@ -25,7 +25,15 @@ from graft.tuning.leaks import refuse_leaks
 from graft.types import Question
 from graft.verbs.build import Tuning, read_documents
 from graft.verbs.compare import held_out
-from graft.verbs.gap_loop.measure import UTILITY, check_metric, columns, told, turn_changes, verdict
+from graft.verbs.gap_loop.measure import (
+    UTILITY,
+    check_measured,
+    check_metric,
+    columns,
+    told,
+    turn_changes,
+    verdict,
+)
 from graft.verbs.gap_loop.proposals import Proposal, read_proposals
 from graft.wiring.parts import Parts
 from graft.workspace import append_lines, read_json, read_lines, write_json, write_text
@@ -95,8 +103,9 @@ class Turn:
 def apply(parts: Parts, file: Path, *, metric: str = UTILITY, progress: Progress) -> Turn:
     """Apply the reviewed proposals of a file and keep them if `metric` is better on the held-out questions.
 
-    "utility" is what [decision] says answers are worth, format included. Raises ConfigError when nothing is reviewed,
-    LeakError when a proposal asks what a held-out question asks, DataError for a proposal that cannot be used.
+    "utility" is what [decision] says answers are worth, format included. Raises ConfigError when nothing is reviewed or
+    the metric is not measured here, LeakError when a proposal asks what a held-out question asks, DataError for a
+    proposal that cannot be used and for questions on which the metric has no value.
     """
     check_metric(metric)
     with parts.workspace.lock("gaps"):
@@ -127,6 +136,7 @@ def _apply(parts: Parts, file: Path, metric: str, progress: Progress) -> Turn:
         refuse_leaks(candidates, [(question.id, question.text) for question in questions])
         trained_on = len(candidates)
     old = columns(parts, before, None, questions, progress)
+    check_measured(metric, old[metric])
     kept = False
     try:
         candidate = _candidate(parts, after, copy if examples else None, documents, progress)
