@@ -6,6 +6,7 @@ that a store keeps; a range reads texts as numbers or as dates. Knows nothing of
 
 from __future__ import annotations
 
+import math
 import re
 from calendar import monthrange
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from graft.errors import ConfigError
 from graft.types import Chunk
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
-_YEAR_MONTH = re.compile(r"(\d{4})(?:-(\d{2}))?")
+_DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 _DAY = 86_400.0
 _COMPARED = re.compile(r"(?P<key>.+?)(?P<sign>>=|<=|>|<|=)(?P<value>.*)", re.DOTALL)
 _SIGNS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
@@ -30,8 +31,8 @@ class Range:
     """What a value must lie in: at least `gte`, more than `gt`, at most `lte`, less than `lt`; numbers, or ISO dates.
 
     Two numbers are compared as numbers; anything else as points in time: an ISO date or date-time (UTC without an
-    offset), a year, a year and month, or seconds since 1970. A date stands for its whole day, a year for all of it, so that
-    `lte = "2024"` takes in December and `gt = "2024-05-01"` begins with the second of May. A value that is
+    offset), also `2024-5-1`, a year, a year and month, or seconds since 1970. A date stands for its whole day, a year for
+    all of it, so that `lte = "2024"` takes in December and `gt = "2024-05-01"` begins with the second of May. A value that is
     neither never lies in a range. Raises ConfigError for a bound that is neither, and for no bound.
     """
 
@@ -162,6 +163,13 @@ def plain_date(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
+def seconds(value: Any) -> float | None:
+    """Return when the time begins that a metadata value says, in seconds since 1970; read as a `Range` reads it. None for
+    what is no time, and for a number beyond all numbers."""
+    first = _read(str(value)).first
+    return first if first is not None and math.isfinite(first) else None
+
+
 class _Read(NamedTuple):
     """A text as a number, and as a time: its first second since 1970, and the first one after it."""
 
@@ -174,13 +182,13 @@ class _Read(NamedTuple):
 def _read(text: str) -> _Read:
     text = text.strip()
     number = float(text) if _NUMBER.fullmatch(text) else None
-    month = _YEAR_MONTH.fullmatch(text)
+    date = _DATE.fullmatch(text)
     try:
-        if month:
-            year, one = int(month[1]), int(month[2] or 1)
-            last = int(month[2] or 12)
-            days = monthrange(year, last)[1]
-            return _Read(number, _second(year, one, 1), _second(year, last, days) + _DAY)
+        if date:
+            year, month = int(date[1]), int(date[2] or 12)
+            day = int(date[3] or monthrange(year, month)[1])
+            first = _second(year, int(date[2] or 1), int(date[3] or 1))
+            return _Read(number, first, _second(year, month, day) + _DAY)
         if len(text) >= 8 and text[:4].isdigit():
             when = datetime.fromisoformat(text)
             first = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

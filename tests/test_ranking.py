@@ -153,24 +153,30 @@ def test_newer_passages_rise_by_their_age_against_the_newest():
 @pytest.mark.parametrize(
     ("value", "day"),
     [
-        ("2026-11-21", date(2026, 11, 21)),
-        ("2026-11-21T10:00:00Z", date(2026, 11, 21)),
-        ("2026-3", date(2026, 3, 1)),
-        ("2026", date(2026, 1, 1)),
-        (2026, date(2026, 1, 1)),
-        (date(2020, 2, 29), date(2020, 2, 29)),
-        (datetime(2020, 2, 29, 12, tzinfo=UTC), date(2020, 2, 29)),
-        (86_400.0 * 365, date(1971, 1, 1)),
+        ("2026-11-21", datetime(2026, 11, 21, tzinfo=UTC)),
+        ("2026-11-21T10:00:00Z", datetime(2026, 11, 21, 10, tzinfo=UTC)),
+        ("2026-3", datetime(2026, 3, 1, tzinfo=UTC)),
+        ("2026-3-1", datetime(2026, 3, 1, tzinfo=UTC)),
+        ("2026", datetime(2026, 1, 1, tzinfo=UTC)),
+        (2026, datetime(2026, 1, 1, tzinfo=UTC)),
+        (date(2020, 2, 29), datetime(2020, 2, 29, tzinfo=UTC)),
+        (datetime(2020, 2, 29, 12, tzinfo=UTC), datetime(2020, 2, 29, 12, tzinfo=UTC)),
+        (86_400.0 * 365, datetime(1971, 1, 1, tzinfo=UTC)),
+        ("1714521600", datetime(2024, 5, 1, tzinfo=UTC)),
+        (1_714_521_600, datetime(2024, 5, 1, tzinfo=UTC)),
+        ("20240501", datetime(2024, 5, 1, tzinfo=UTC)),
+        (20240501, datetime(2024, 5, 1, tzinfo=UTC)),
         ("2026-02-31", None),
         ("soon", None),
         (None, None),
         (True, None),
         (float("nan"), None),
+        ("1e999", None),
         (["2026"], None),
     ],
 )
 def test_dates_are_read_or_left(value, day):
-    assert day_of(value) == (None if day is None else (day - date(1970, 1, 1)).days)
+    assert day_of(value) == (None if day is None else day.timestamp() / 86_400)
 
 
 def test_wrong_boosts_are_refused():

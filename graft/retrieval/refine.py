@@ -7,21 +7,18 @@ search, under its filter, did not return.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graft.errors import BackendError
+from graft.filters import seconds
 from graft.protocols import Reranker, values
 from graft.retrieval.fusion import best_first
 from graft.types import Hit
-
-_ISO = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 
 
 def boost(hits: Sequence[Hit], lifts: Mapping[str, float]) -> list[Hit]:
@@ -41,8 +38,8 @@ def boost(hits: Sequence[Hit], lifts: Mapping[str, float]) -> list[Hit]:
 def freshen(hits: Sequence[Hit], key: str, half_life_days: float, weight: float) -> list[Hit]:
     """Lift newer hits: by `weight` standard deviations for the newest, half of that for one `half_life_days` older.
 
-    A hit's date is its metadata `key` (ISO date, year-month or year, or seconds since 1970); without one it gets no
-    lift. Age counts from the newest hit and not from today, so that the same index answers alike tomorrow.
+    A hit's date is its metadata `key` (ISO date or date-time, year-month or year, or seconds since 1970); without one it
+    gets no lift. Age counts from the newest hit and not from today, so that the same index answers alike tomorrow.
     """
     if half_life_days <= 0:
         raise ValueError(f"half_life_days is {half_life_days}; it must be positive")
@@ -100,24 +97,9 @@ def keep_above(hits: Sequence[Hit], least: Mapping[str, float]) -> list[Hit]:
 
 
 def day_of(value: Any) -> float | None:
-    """Return a date as days since 1970: an ISO text, a year, a date or seconds; None for anything else."""
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, datetime | date):
-        return _days(value.year, value.month, value.day)
-    if isinstance(value, int) and 1000 <= value <= 9999:
-        return _days(value, 1, 1)
-    if isinstance(value, int | float):
-        return value / 86_400 if math.isfinite(value) else None
-    found = _ISO.match(str(value).strip())
-    return _days(int(found[1]), int(found[2] or 1), int(found[3] or 1)) if found else None
-
-
-def _days(year: int, month: int, day: int) -> float | None:
-    try:
-        return datetime(year, month, day, tzinfo=UTC).timestamp() / 86_400
-    except ValueError:
-        return None
+    """Return a date, with its time of day, as days since 1970, read as filters read it; None for what is none."""
+    first = seconds(value)
+    return None if first is None else first / 86_400
 
 
 def _pair(rule: str) -> tuple[str, str]:
