@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,18 @@ def test_where_each_value_is_from() -> None:
     assert (situation.examples, origin["examples"]) == (412, "measured")
     assert (situation.cite, origin["cite"]) == (True, "answered")
     assert (situation.pages, origin["pages"]) == (500, "assumed")
+
+
+def test_the_task_is_what_was_answered_and_what_the_questions_call_for() -> None:
+    counted = {"task": ("facts",)}
+    for answer, task, source in (
+        (None, ("facts",), "measured"),
+        (("labels",), ("labels", "facts"), "answered, measured"),
+        (("style", "facts"), ("style", "facts"), "answered"),
+    ):
+        situation, origin = completed(Situation(task=answer), counted)
+        assert (situation.task, origin["task"]) == (task, source)
+    assert completed(Situation(), {"task": ()})[1]["task"] == "assumed"
 
 
 def test_every_prior_has_evidence_with_source_year_and_setting() -> None:
@@ -192,3 +205,33 @@ def test_questions_with_a_form_call_for_style(small: Path) -> None:
     rows = [{**row, "format": {"regex": "Answer: .*"}} for row in rows]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     assert Project.advise(small).advice.situation.task == ("facts", "style")
+
+
+def test_questions_with_labels_call_for_labels(tmp_path: Path, write_jsonl: Callable[..., Path]) -> None:
+    """Every project's questions were said to call for facts, over the answer of who asked."""
+    examples = [{"input": f"message {n}", "output": f"label {n % 4}"} for n in range(300)]
+    labelled = {"question": "Which label has this text?", "match": "exact"}
+    questions = [{**labelled, "id": f"q{n}", "answers": [f"label {n % 4}"]} for n in range(40)]
+    write_jsonl(tmp_path / "examples.jsonl", examples)
+    write_jsonl(tmp_path / "questions.jsonl", questions)
+    (tmp_path / "graft.toml").write_text('[advice]\ntask = ["labels"]\nchange = "never"\n', encoding="utf-8")
+    advice = Project.advise(tmp_path).advice
+    assert (advice.situation.task, advice.origin["task"], advice.expected) == (
+        ("labels",),
+        "answered",
+        "tuned",
+    )
+    (tmp_path / "graft.toml").write_text("", encoding="utf-8")
+    advice = Project.advise(tmp_path).advice
+    assert (advice.situation.task, advice.origin["task"]) == (("labels",), "measured")
+
+
+def test_questions_in_prose_call_for_facts_and_records_for_none(
+    tmp_path: Path, write_jsonl: Callable[..., Path]
+) -> None:
+    (tmp_path / "graft.toml").write_text('[advice]\ntask = ["style"]\n', encoding="utf-8")
+    for answer, task in (("A letter in writing.", ("style", "facts")), ('{"kind": "letter"}', ("style",))):
+        write_jsonl(
+            tmp_path / "questions.jsonl", [{"id": "q", "question": "What is due?", "answers": [answer]}]
+        )
+        assert Project.advise(tmp_path).advice.situation.task == task

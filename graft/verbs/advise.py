@@ -1,7 +1,7 @@
 """advise: before any data, what to expect, what to do first, what to collect and what it would cost.
 
-Works outside a project too. Inside one, what can be counted there replaces what was answered, and a comparison replaces
-the priors that it tests.
+Works outside a project too. Inside one, what can be counted there replaces what was answered (the task is both), and a
+comparison replaces the priors that it tests.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from graft.decision.advising.advice import advise as advised
 from graft.decision.advising.situation import ASSUMED, Situation, Task, completed
 from graft.decision.costs.cost import load_prices
 from graft.errors import ConfigError, GraftError
+from graft.evaluation.checks.exact import leaves
 from graft.evaluation.question_sets.questions import read_questions
 from graft.plugins import dataclass_from
 from graft.records import from_dict, to_dict
@@ -214,15 +215,19 @@ def _counted(config: Config, root: Path, workspace: Workspace) -> dict[str, Any]
 
 
 def _tasks(asked: Sequence[Question]) -> tuple[Task, ...]:
-    """Return what the questions call for: facts where they name evidence or answers, several documents, a form."""
-    of_several = sum(len({piece.document for piece in question.evidence}) > 1 for question in asked)
-    formed = sum(question.format is not None for question in asked)
-    tasks: list[Task] = ["facts"]
-    if of_several >= NOTABLE * len(asked):
-        tasks.append("multi-hop")
-    if formed >= NOTABLE * len(asked):
-        tasks.append("style")
-    return tuple(tasks)
+    """Return what the questions call for, none where they do not say: facts where they name evidence or have answers in
+    prose, several documents, a form, one of a fixed set."""
+    shares: dict[Task, int] = {
+        "facts": sum(bool(question.evidence) or _in_prose(question) for question in asked),
+        "multi-hop": sum(len({piece.document for piece in question.evidence}) > 1 for question in asked),
+        "style": sum(question.format is not None for question in asked),
+        "labels": sum(question.match == "exact" for question in asked),
+    }
+    return tuple(task for task, n in shares.items() if n and n >= NOTABLE * len(asked))
+
+
+def _in_prose(question: Question) -> bool:
+    return question.match == "words" and any(leaves(answer) is None for answer in question.answers)
 
 
 def _compared(workspace: Workspace) -> tuple[Comparison | None, str]:

@@ -98,11 +98,14 @@ ASSUMED: Mapping[str, Any] = {
 def completed(
     given: Situation, measured: Mapping[str, Any] | None = None
 ) -> tuple[Situation, dict[str, str]]:
-    """Return the situation without gaps, and where each value is from: "answered", "measured" or "assumed".
+    """Return the situation without gaps, and where each value is from: "answered", "measured", "answered, measured" or
+    "assumed".
 
-    What the project itself shows (`measured`: field → value) replaces what was answered: a count beats a memory.
+    What the project itself shows (`measured`: field → value) replaces what was answered: a count beats a memory. The task
+    is what both say: the questions that are there need not call for all that the answers will need.
     """
     known = dict(measured or {})
+    counted = known.pop("task", ())
     origin = {}
     values = {}
     for entry in fields(Situation):
@@ -113,4 +116,8 @@ def completed(
             values[entry.name], origin[entry.name] = answer, "answered"
         else:
             values[entry.name], origin[entry.name] = ASSUMED[entry.name], "assumed"
+    stated = given.task or ()
+    if more := [task for task in counted if task not in stated]:
+        values["task"] = (*stated, *more)
+        origin["task"] = "answered, measured" if stated else "measured"
     return replace(given, **values), origin
