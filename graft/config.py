@@ -10,10 +10,11 @@ import dataclasses
 import re
 import tomllib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graft.decision.costs.cost import load_prices
 from graft.errors import ConfigError
 from graft.filters import Filter
 from graft.plugins import dataclass_from
@@ -55,13 +56,13 @@ def read(path: Path) -> Config:
 
 def from_tables(tables: Mapping[str, Any]) -> Config:
     """Build a Config from parsed TOML: the dial's settings below, the file's own on top."""
-    effort = tables.get("project", {}).get("effort", "balanced")
-    made: dict[str, Any] = {"variants": _competitors(tables.get("variants", {}))}
     hints = sections()
-    preset = EFFORT.get(effort, {})
     for name, table in tables.items():
         if name in hints and not isinstance(table, Mapping):
             raise ConfigError(f"{name!r} must be a table.", f"Write [{name}] and the keys below it.")
+    made: dict[str, Any] = {"variants": _competitors(tables.get("variants", {}))}
+    effort = tables.get("project", {}).get("effort", "balanced")
+    preset = EFFORT.get(effort, {}) if isinstance(effort, str) else {}
     for name, kind in hints.items():
         table = merge(preset.get(name, {}), tables.get(name, {}))
         made[name] = dataclass_from(kind, _with_backends(kind, table, name), f"[{name}]")
@@ -82,6 +83,7 @@ def _competitors(tables: Any) -> dict[str, CompetitorSection]:
             raise ConfigError(f"{name!r} in {where} cannot be used as a name.",
                               f"Use letters, digits, - and _, and none of {', '.join(sorted(RESERVED))}.")  # fmt: skip
         made[name] = dataclass_from(CompetitorSection, table, where)
+        _within(made[name], where, _PRICES)
         if bool(made[name].endpoint) == bool(made[name].answers):
             raise ConfigError(f"{where} needs either 'endpoint' or 'answers'.", "Give one of the two.")
         if made[name].endpoint and not made[name].model:
@@ -104,6 +106,7 @@ def _judge(table: Any) -> JudgeSection:
     if unknown or not judge.rubrics:
         raise ConfigError(f"'rubrics' in {where} names {(unknown or ['nothing'])[0]!r}.",
                           f"Known: {', '.join(RUBRICS)}.")  # fmt: skip
+    _within(judge, where, _JUDGE)
     if not 1 <= judge.votes <= 15:
         raise ConfigError(
             f"'votes' in {where} is {judge.votes}.", "Give a number from 1 to 15, best an odd one."
@@ -155,6 +158,54 @@ def _with_backends(kind: Any, table: Mapping[str, Any], section: str) -> dict[st
     return made
 
 
+_MANY = 1_000_000_000
+"""More than any count, and any sum of USD, that is meant."""
+_PRICES = (("input_price", 0, _MANY), ("output_price", 0, _MANY))
+_JUDGE = (
+    ("temperature", 0, 100),
+    ("max_tokens", 1, 100_000),
+    ("concurrency", 1, 1_000),
+    ("budget", 0, _MANY),
+    *_PRICES,
+)
+_RANGES: Mapping[str, Sequence[tuple[str, float, float]]] = {
+    "project": [("seed", 0, 2**32 - 1)],
+    "documents": [("parse_seconds", 1, 86_400), ("parse_memory_mb", 256, 1_048_576), ("parse_workers", 0, 256)],
+    "retrieval": [
+        ("passages", 1, 50), ("passage_tokens", 1, _MANY), ("candidates", 1, 10_000), ("fusion_k", 0, _MANY), ("rerank", 1, 10_000),
+        ("diversity", 0.0, 1.0), ("rounds", 1, 10), ("round_tokens", 0, _MANY), ("recency_days", 0.01, 100_000),
+    ],
+    "generation": [("max_tokens", 1, 100_000), ("temperature", 0, 100)],
+    "tuning": [("dev_fraction", 0.0, 0.5), ("golden_fraction", 0.0, 1.0)],
+    "evaluation": [
+        ("shots", 1, 100), ("batch_size", 1, 10_000), ("latency_questions", 0, _MANY), ("repeats", 1, 100), ("draws", 100, 1_000_000),
+    ],
+    "optimize": [("minutes", 0, _MANY)],
+    "decision": [
+        ("wrong", 0, _MANY), ("format", 0.0, 1.0), ("max_declines", 0.0, 1.0), ("max_p95_seconds", 0, _MANY),
+        ("max_cost_per_query", 0, _MANY), ("machine_per_hour", 0, _MANY), *_PRICES,
+    ],
+    "costs": [
+        ("months", 0.1, 600), ("wage", 0, _MANY), ("label_minutes", 0.0, 10_000), ("runs", 1, 10_000), ("reindexes_per_month", 0, _MANY),
+        ("retrains_per_month", 0, _MANY),
+    ],
+    "serve": [("port", 1, 65_535), ("cache", 0, _MANY)],
+}  # fmt: skip
+"""Section → key, least and most. What is wrong here would be met only when all answers are paid for, or never."""
+_ABOVE_ZERO = (
+    ("tuning", "retention_margin", 1), ("decision", "margin", 1), ("decision", "right", _MANY), ("decision", "queries_per_month", _MANY),
+)  # fmt: skip
+"""What is divided by, or a margin: no number of questions proves that nothing at all was lost."""
+
+
+def _within(section: Any, where: str, ranges: Sequence[tuple[str, float, float]]) -> None:
+    """Refuse a number that is out of its range; what may be left out and is, is not checked."""
+    for key, low, high in ranges:
+        value = getattr(section, key)
+        if value is not None and not low <= value <= high:
+            raise ConfigError(f"{key!r} in {where} is {value}.", f"Give a number from {low} to {high}.")
+
+
 def _check(config: Config) -> None:
     """Check what no single type says."""
     for key, known in (("variants", VARIANTS), ("diagnostics", DIAGNOSTICS)):
@@ -162,24 +213,15 @@ def _check(config: Config) -> None:
         if unknown:
             raise ConfigError(f"{key!r} in [evaluation] names {unknown[0]!r}, which is none.",
                               f"Known: {', '.join(known)}.")  # fmt: skip
-    for section, key, low, high in [
-        ("documents", "parse_seconds", 1, 86_400), ("documents", "parse_memory_mb", 256, 1_048_576), ("documents", "parse_workers", 0, 256),
-        ("retrieval", "passages", 1, 50), ("retrieval", "candidates", 1, 10_000),
-        ("retrieval", "rerank", 1, 10_000), ("retrieval", "diversity", 0.0, 1.0), ("retrieval", "rounds", 1, 10),
-        ("retrieval", "recency_days", 0.01, 100_000), ("generation", "max_tokens", 1, 100_000),
-        ("tuning", "dev_fraction", 0.0, 0.5), ("tuning", "golden_fraction", 0.0, 1.0), ("evaluation", "draws", 100, 1_000_000),
-        ("decision", "format", 0.0, 1.0), ("decision", "max_declines", 0.0, 1.0), ("decision", "margin", 0.0, 1.0), ("serve", "port", 1, 65_535),
-        ("costs", "months", 0.1, 600), ("costs", "label_minutes", 0.0, 10_000), ("costs", "runs", 1, 10_000),
-    ]:  # fmt: skip
-        value = getattr(getattr(config, section), key)
-        if not low <= value <= high:
-            raise ConfigError(f"{key!r} in [{section}] is {value}.", f"Give a number from {low} to {high}.")
+    for section, ranges in _RANGES.items():
+        _within(getattr(config, section), f"[{section}]", ranges)
+    _check_decision(config)
+    _check_costs(config)
     for key, lists in (("weights", ("dense", "bm25")), ("least", ("dense", "bm25", "rerank"))):
         unknown = [name for name in getattr(config.retrieval, key) if name not in lists]
         if unknown:
             raise ConfigError(f"{key!r} in [retrieval] names {unknown[0]!r}, which is no list.",
                               f"Known: {', '.join(lists)}.")  # fmt: skip
-    _check_excluded(config.decision.exclude, [*VARIANTS, *config.variants])
     _check_generation(config.generation)
     for where, rule in (("[retrieval]", config.retrieval.where),
                         *((f"[serve.keys.{name}]", key.where) for name, key in config.serve.keys.items())):  # fmt: skip
@@ -193,16 +235,42 @@ def _check(config: Config) -> None:
                           'For example: boost = { "status=current" = 0.5 }.')  # fmt: skip
 
 
-def _check_excluded(given: Mapping[str, str], competing: Sequence[str]) -> None:
-    for name, reason in given.items():
-        if name not in competing:
+def _check_decision(config: Config) -> None:
+    """Check what the verdict rests on."""
+    for section, key, most in _ABOVE_ZERO:
+        value = getattr(getattr(config, section), key)
+        if not 0 < value <= most:
             raise ConfigError(
-                f"'exclude' in [decision] names {name!r}, which does not compete.",
-                f"Known: {', '.join(competing)}.",
+                f"{key!r} in [{section}] is {value}.", f"Give a number above 0, at most {most}."
             )
+    for metric, margin in config.decision.guardrails.items():
+        if not 0 < margin <= _MANY:
+            raise ConfigError(f"'guardrails' in [decision] says {metric} = {margin}.",
+                              f"Give a margin above 0, for example: guardrails = {{ {metric} = 0.01 }}.")  # fmt: skip
+    _compete("'exclude' in [decision]", config.decision.exclude, config)
+    for name, reason in config.decision.exclude.items():
         if not isinstance(reason, str) or not reason.strip():
             raise ConfigError(f"'exclude' in [decision] gives no reason for {name!r}.",
                               f'For example: exclude = {{ {name} = "its answers leave our machines" }}.')  # fmt: skip
+
+
+def _check_costs(config: Config) -> None:
+    """Check what the bills rest on."""
+    _compete("'hosting' in [costs]", config.costs.hosting, config)
+    for name, amount in config.costs.hosting.items():
+        if not 0 <= amount <= _MANY:
+            raise ConfigError(f"'hosting' in [costs] says {name} = {amount}.", "Give USD a month, 0 or more.")
+    load_prices(config.costs.prices)
+
+
+def _compete(where: str, names: Iterable[str], config: Config) -> None:
+    """Refuse the name of a variant that is in no comparison of this project."""
+    known = [*VARIANTS, *config.variants]
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"{where} names {name!r}, which does not compete.", f"Known: {', '.join(known)}."
+            )
 
 
 def _check_generation(section: GenerationSection) -> None:

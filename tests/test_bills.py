@@ -40,9 +40,8 @@ def test_what_is_not_known_is_said(small: Path) -> None:
 
 
 def test_a_price_without_its_numbers_is_refused(small: Path) -> None:
-    project = with_costs(small, "[costs]\nprices = { mine = { input = 1 } }\n")
-    with pytest.raises(ConfigError, match="The price of 'mine' has no valid 'output'"):
-        _ = project.parts.prices
+    with pytest.raises(ConfigError, match="'prices' in \\[costs\\] has no valid 'output' for 'mine'"):
+        with_costs(small, "[costs]\nprices = { mine = { input = 1 } }\n")
 
 
 def test_costs_out_of_range_are_refused(small: Path) -> None:

@@ -46,6 +46,8 @@ def test_the_dial_sets_what_is_left_out_and_a_key_wins_over_it() -> None:
         ("[retrieval]\npassages = true\n", "graft.toml:2: 'passages' in [retrieval] is True. Give a whole number."),
         ("# a\u2028b\n[retrieval]\npassages = 0\n", "graft.toml:3: 'passages' in [retrieval] is 0. Give a number from 1 to 50."),
         ("retrieval = 3\n", "graft.toml:1: 'retrieval' must be a table. Write [retrieval] and the keys below it."),
+        ("project = 'x'\n", "graft.toml:1: 'project' must be a table. Write [project] and the keys below it."),
+        ("[project]\neffort = ['best']\n", "graft.toml:2: 'effort' in [project] is ['best']. Use one of 'fast',"),
         ("[retrieval\n", "is not valid TOML"),
     ],
 )  # fmt: skip
@@ -55,6 +57,61 @@ def test_a_mistake_is_refused_with_its_line_and_the_remedy(tmp_path: Path, text:
     with pytest.raises(ConfigError) as caught:
         settings.read(path)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "message"),
+    [
+        ("project", "seed = -1", "'seed' in [project] is -1. Give a number from 0 to 4294967295."),
+        ("retrieval", "fusion_k = -1", "'fusion_k' in [retrieval] is -1. Give"),
+        ("tuning", "retention_margin = 0", "'retention_margin' in [tuning] is 0.0. Give a number above 0, at most 1."),
+        ("evaluation", "batch_size = 0", "'batch_size' in [evaluation] is 0. Give a number from 1 to 10000."),
+        ("evaluation", "latency_questions = -1", "'latency_questions' in [evaluation] is -1. Give a number from 0"),
+        ("evaluation", "repeats = 0", "'repeats' in [evaluation] is 0. Give a number from 1 to 100."),
+        ("evaluation", "shots = 0", "'shots' in [evaluation] is 0. Give a number from 1 to 100."),
+        ("decision", "margin = 0", "'margin' in [decision] is 0.0. Give a number above 0, at most 1."),
+        ("decision", "right = 0", "'right' in [decision] is 0.0. Give a number above 0, at most 1000000000."),
+        ("decision", "wrong = -1", "'wrong' in [decision] is -1.0. Give a number from 0 to"),
+        ("decision", "queries_per_month = 0", "'queries_per_month' in [decision] is 0.0. Give a number above 0,"),
+        ("decision", "queries_per_month = nan", "'queries_per_month' in [decision] is nan. Give a number above 0,"),
+        ("decision", "input_price = -1", "'input_price' in [decision] is -1.0. Give a number from 0 to"),
+        ("decision", "guardrails = { format = 0 }",
+         "'guardrails' in [decision] says format = 0.0. Give a margin above 0, for example: guardrails = { format = 0.01 }."),
+        ("costs", "wage = -1", "'wage' in [costs] is -1.0. Give a number from 0 to"),
+        ("costs", "hosting = { hybird = 2037 }",
+         "'hosting' in [costs] names 'hybird', which does not compete. Known: base, rag, tuned, hybrid."),
+        ("costs", "hosting = { hybrid = -1 }", "'hosting' in [costs] says hybrid = -1.0. Give USD a month, 0 or more."),
+        ("costs", "prices = { m = 0.25 }",
+         "'prices' in [costs] gives 0.25 for 'm'. Write prices = { \"m\" = { input = …, output = … } } in USD per 1M tokens;"),
+        ("costs", "prices = { m = { input = '1', output = 2 } }",
+         "'prices' in [costs] has no valid 'input' for 'm'. Give USD as a number that is not negative."),
+        ("serve", "cache = -1", "'cache' in [serve] is -1. Give a number from 0 to"),
+        ("variants.them", "answers = 'a.jsonl'\ninput_price = -1", "'input_price' in [variants.them] is -1.0. Give"),
+        ("evaluation.judge", "endpoint = 'https://a/v1'\nmodel = 'm'\nconcurrency = 0",
+         "'concurrency' in [evaluation.judge] is 0. Give a number from 1 to 1000."),
+    ],
+)  # fmt: skip
+def test_a_number_that_nothing_can_be_done_with_is_refused_before_anything_is_asked(
+    tmp_path: Path, section: str, setting: str, message: str
+) -> None:
+    path = tmp_path / "graft.toml"
+    path.write_text(f"[{section}]\n{setting}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        settings.read(path)
+    line = 2 + setting.count("\n")
+    assert f"graft.toml:{line}: {message}" in str(caught.value)
+
+
+def test_prices_and_margins_that_are_in_order_are_read() -> None:
+    table = {
+        "hosting": {"them": 0},
+        "prices": {"m": {"input": 1, "output": 2, "cached": 0}, "h100": {"per_hour": 2}},
+    }
+    read = settings.from_tables({
+        "costs": table, "decision": {"guardrails": {"format": 0.01}}, "variants": {"them": {"answers": "a.jsonl"}},
+        "evaluation": {"latency_questions": 0, "repeats": 1, "batch_size": 1, "shots": 1},
+    })  # fmt: skip
+    assert (read.costs.hosting, read.decision.guardrails) == ({"them": 0.0}, {"format": 0.01})
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:

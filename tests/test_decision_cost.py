@@ -1,5 +1,6 @@
 """The price table and the formulae, against the worked checks of the specification."""
 
+import math
 from datetime import date
 
 import pytest
@@ -74,10 +75,30 @@ def test_overrides():
     assert load_prices() == TABLE
 
 
-@pytest.mark.parametrize("bad", [{"input": 1}, {"input": -1, "output": 2}, {"per_hour": -0.1}])
-def test_a_bad_override_is_refused(bad):
-    with pytest.raises(ConfigError, match="'mine' has no valid"):
-        load_prices({"mine": bad})
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"input": 1}, "has no valid 'output' for 'cpu-2'"),
+        ({"input": -1, "output": 2}, "has no valid 'input' for 'cpu-2'"),
+        ({"input": "0.25", "output": 2}, "has no valid 'input' for 'cpu-2'"),
+        ({"input": True, "output": 2}, "has no valid 'input' for 'cpu-2'"),
+        ({"input": 1, "output": math.nan}, "has no valid 'output' for 'cpu-2'"),
+        ({"input": 1, "output": 2, "cached": -0.1}, "has no valid 'cached' for 'cpu-2'"),
+        ({"input": 1, "output": 2, "cashed": 0.1}, "has an unknown 'cashed' for 'cpu-2'"),
+        ({"per_hour": -0.1}, "has no valid 'per_hour' for 'cpu-2'"),
+        ({"per_hour": 1, "input": 1}, "has an unknown 'input' for 'cpu-2'"),
+        (0.25, "gives 0.25 for 'cpu-2'"),
+    ],
+)
+def test_a_bad_override_is_refused(bad, message):
+    with pytest.raises(ConfigError) as caught:
+        load_prices({"cpu-2": bad})
+    assert caught.value.message == f"'prices' in [costs] {message}."
+
+
+def test_a_price_of_a_machine_that_nothing_rents_is_refused():
+    with pytest.raises(ConfigError, match=r"names the machine 'cpu2'.*Known: cpu-2, h100"):
+        load_prices({"cpu2": {"per_hour": 0.5}})
 
 
 def test_old_prices_warn_and_own_ones_do_not():

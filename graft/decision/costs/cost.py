@@ -74,26 +74,48 @@ def _shipped() -> PriceTable:
     return PriceTable(models, training, machines)
 
 
-def load_prices(overrides: Mapping[str, Mapping[str, float]] | None = None) -> PriceTable:
+def load_prices(overrides: Mapping[str, Any] | None = None) -> PriceTable:
     """Return the shipped table with `overrides` laid over it: model name to {"input", "output", "cached"?}, or
-    {"per_hour"} to set a machine's price. Overrides carry no date: they never go stale."""
+    {"per_hour"} to set a machine's price. Overrides carry no date: they never go stale. Raises ConfigError for anything
+    that is not so, since they are as a user wrote them."""
     shipped = _shipped()
     models, machines = dict(shipped.models), dict(shipped.machines)
     for name, entry in (overrides or {}).items():
-        if "per_hour" in entry:
-            machines[name] = Rate(_positive(name, entry, "per_hour"), source="your setting")
+        given = _amounts(name, entry)
+        if "per_hour" in given:
+            if name not in machines:  # nothing would ever ask for its price
+                raise ConfigError(
+                    f"'prices' in [costs] names the machine {name!r}, which none is charged by.",
+                    f"Known: {', '.join(machines)}.",
+                )
+            machines[name] = Rate(given["per_hour"], source="your setting")
         else:
-            price, answer = _positive(name, entry, "input"), _positive(name, entry, "output")
-            models[name] = Price(price, answer, entry.get("cached", price), source="your setting")
+            full = given["input"]
+            models[name] = Price(full, given["output"], given.get("cached", full), source="your setting")
     return PriceTable(models, shipped.training, machines)
 
 
-def _positive(name: str, entry: Mapping[str, float], key: str) -> float:
-    if key not in entry or entry[key] < 0:
+def _amounts(name: str, entry: Any) -> dict[str, float]:
+    """Return what a user's setting says of one model or machine as USD by key."""
+    if not isinstance(entry, Mapping):
         raise ConfigError(
-            f"The price of {name!r} has no valid {key!r}.", "Give USD as a number that is not negative."
+            f"'prices' in [costs] gives {entry!r} for {name!r}.",
+            f'Write prices = {{ "{name}" = {{ input = …, output = … }} }} in USD per 1M tokens; of a machine {{ per_hour = … }}.',
         )
-    return float(entry[key])
+    needed = ("per_hour",) if "per_hour" in entry else ("input", "output")
+    known = needed if "per_hour" in entry else (*needed, "cached")
+    for key in dict.fromkeys((*needed, *entry)):
+        amount = entry.get(key)
+        if key not in known:
+            raise ConfigError(
+                f"'prices' in [costs] has an unknown {key!r} for {name!r}.", f"Known: {', '.join(known)}."
+            )
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < math.inf:
+            raise ConfigError(
+                f"'prices' in [costs] has no valid {key!r} for {name!r}.",
+                "Give USD as a number that is not negative.",
+            )
+    return {key: float(amount) for key, amount in entry.items()}
 
 
 def price_of(model: str, table: PriceTable) -> Price | None:
