@@ -350,6 +350,54 @@ def test_jsonl_keeps_good_lines_and_names_bad_ones(tmp_path):
     assert "gz:3:" in problem.reason
 
 
+def test_a_bad_record_costs_no_other(tmp_path):
+    lines = [
+        '{"id": "a\\ud83d", "text": "zero"}',
+        '{"id": "b", "text": "one"}',
+        '{"id": "c"}',
+        '{"id": "d", "text": "two"}',
+    ]
+    write(tmp_path / "records.jsonl", "\n".join(lines))
+    loaded = load_documents([tmp_path])
+    assert [document.id for document in loaded.documents] == ["b", "d"]
+    (problem,) = loaded.problems
+    assert 'records.jsonl:3: no "text"' in problem.reason
+    assert problem.reason.endswith(
+        "1 of its documents were left out: a? contains characters that are not Unicode."
+    )
+
+
+class Given:
+    """Yields the documents it is given, then raises what it is given."""
+
+    suffixes = (".x",)
+
+    def __init__(self, *documents, then=None):
+        self.documents, self.then = documents, then
+
+    def load(self, path, document_id):
+        del path, document_id
+        yield from self.documents
+        if self.then:
+            raise self.then
+
+
+@pytest.mark.parametrize(("texts", "good", "reason"), [
+    (["a", "b"], 2, None),
+    ([], 0, "contains no text."),
+    ([" "], 0, "contains no text."),
+    (["a", " ", "b"], 2, "1 of its documents were left out: 1 contains no text."),
+    ([" ", "\ud800"], 0, "2 of its documents were left out: 0 contains no text; 1 contains characters that are not Unicode."),
+    ([" "] * 7, 0, "7 of its documents were left out: " + "; ".join(f"{at} contains no text" for at in range(5)) + " … and 2 more."),
+])  # fmt: skip
+def test_what_a_loader_makes_is_read_to_the_end(tmp_path, texts, good, reason):
+    loader = Given(*(Document(id=str(at), text=text, title="t", source="") for at, text in enumerate(texts)))
+    write(tmp_path / "a.x", "a")
+    loaded = load_documents([tmp_path], loaders={"given": loader})
+    assert len(loaded.documents) == good
+    assert [problem.reason for problem in loaded.problems] == ([reason] if reason else [])
+
+
 def test_a_cut_gzip_file_is_a_problem(tmp_path):
     write(tmp_path / "good.md", "text")
     write(tmp_path / "cut.jsonl.gz", gzip.compress(b'{"id": 1, "text": "x"}\n' * 1000)[:-20])

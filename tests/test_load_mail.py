@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from graft.backends.loaders.load_mail import EmlLoader, MboxLoader, apart
 from graft.errors import DataError
+from graft.retrieval.reading import read_file
 from graft.testing.retrieval import LoaderConformance
 
 
@@ -138,6 +139,15 @@ def test_a_mailbox_keeps_ids_when_other_messages_go(tmp_path):
     assert [d.id for d in whole][:3] == ["m#a@x", "m#b@x", "m#c@x"]
     assert [d.id for d in fewer] == ["m#a@x", "m#c@x"]
     assert "\nFrom the start" in whole[3].text
+
+
+def test_an_empty_attachment_costs_nothing_else(tmp_path):
+    mails = [message(f"Text {name}.", Message_ID=f"<{name}@x>") for name in "abc"]
+    for name, text in (("ATT00001.txt", "\r\n"), ("note.txt", "Bring the ticket.")):
+        mails[1].add_attachment(text.encode(), "text", "plain", filename=name)
+    (tmp_path / "m.mbox").write_bytes(b"".join(b"From x\n" + mail.as_bytes() + b"\n" for mail in mails))
+    read = list(read_file({".mbox": MboxLoader()}, tmp_path / "m.mbox", "m"))
+    assert [document.id for document in read] == ["m#a@x", "m#b@x", "m#b@x#note.txt", "m#c@x"]
 
 
 @pytest.mark.parametrize("header", [

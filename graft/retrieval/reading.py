@@ -7,7 +7,7 @@ worker (workers.py). Knows no folders and reports nothing: what is wrong is rais
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from graft.errors import DataError
@@ -29,29 +29,54 @@ _NO_DOCUMENTS = {
 # A page saved under the name of an Office file is common: reports "exported to Word" or "to Excel".
 _NOT_TEXT = frozenset({".docx", ".pptx", ".xlsx", ".epub", ".odt", ".ods", ".odp", ".pdf", ".rtf"})
 _HEAD = 4096
+_SHOWN = 5  # bad documents of a file that are named
 
 
 def read_file(loaders: Mapping[str, Loader], path: Path, document_id: str) -> Iterator[Document]:
     """Yield the documents of a file; `loaders` is suffix → loader.
 
     Each has text and is valid Unicode, which the rest of GRAFT relies on. Raises DataError with the reason when that is
-    not so, after the documents that were good.
+    not so, after the documents that were good; what the loader raises comes then, too.
     """
     loader = loaders[content_suffix(loaders, path)]
-    empty = True
-    for document in loader.load(path, document_id):
-        if not document.text[document.body :].strip():
-            raise DataError(f"{path}: contains no text.", "Add text, or exclude the file.")
-        try:
-            f"{document.id}{document.title}{document.text}".encode()
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"{path}: contains characters that are not Unicode.", "Save it as UTF-8."
-            ) from error
-        empty = False
-        yield document
-    if empty:
+    good = 0
+    bad: list[tuple[str, str, str]] = []
+    try:
+        for document in loader.load(path, document_id):
+            fault = _fault(document)
+            if fault:
+                bad.append((document.id.encode("utf-8", "replace").decode(), *fault))
+                continue
+            good += 1
+            yield document
+    except DataError as error:
+        if not bad:
+            raise
+        raise DataError(f"{error.message} {_told(bad)}", error.hint) from error
+    if len(bad) == 1 and not good:  # the usual file is one document
+        _, reason, hint = bad[0]
+        raise DataError(f"{path}: {reason}.", hint)
+    if bad:
+        raise DataError(f"{path}: {_told(bad)}", bad[0][2])
+    if not good:
         raise DataError(f"{path}: contains no text.", "Add text, or exclude the file.")
+
+
+def _fault(document: Document) -> tuple[str, str] | None:
+    """Return why a document cannot be used, and what to do about it; None for a good one."""
+    if not document.text[document.body :].strip():
+        return "contains no text", "Add text, or exclude the file."
+    try:
+        f"{document.id}{document.title}{document.text}".encode()
+    except UnicodeEncodeError:
+        return "contains characters that are not Unicode", "Save it as UTF-8."
+    return None
+
+
+def _told(bad: Sequence[tuple[str, str, str]]) -> str:
+    named = "; ".join(f"{name} {reason}" for name, reason, _ in bad[:_SHOWN])
+    more = f" … and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+    return f"{len(bad)} of its documents were left out: {named}{more}."
 
 
 def is_plain(path: Path) -> bool:

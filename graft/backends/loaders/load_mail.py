@@ -299,6 +299,10 @@ def _attached(part: Any, name: str, document_id: str, path: Path, subject: str) 
         stem = title_from_name(Path(name))
         try:
             for document in loader.load(file, document_id):
+                if not document.text[
+                    document.body :
+                ].strip():  # mail programs attach empty texts of their own
+                    continue
                 titled = stem if document.title == "attachment" else document.title
                 metadata = {**document.metadata, "attached_to": subject} if subject else document.metadata
                 yield dataclasses.replace(
