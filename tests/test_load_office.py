@@ -14,7 +14,7 @@ from graft.backends.loaders.load_ods import OdsLoader
 from graft.backends.loaders.load_odt import OdtLoader
 from graft.backends.loaders.load_pptx import PptxLoader
 from graft.backends.loaders.load_table import pipe_table, spread
-from graft.backends.loaders.load_xlsx import XlsxLoader
+from graft.backends.loaders.load_xlsx import XlsxLoader, shown
 from graft.errors import DataError
 from graft.testing.retrieval import LoaderConformance
 
@@ -216,6 +216,22 @@ def test_sheets_are_tables_with_values_as_they_are_shown(tmp_path):
         "| L2 | 100.0% | 2024-06-01 09:30:00 |\n\n| Total | $1,234.50 |\n| --- | --- |\n| Flag | TRUE |\n"
     )
     assert made.metadata["sheets"] == ["Rates"]
+
+
+@pytest.mark.parametrize(("pattern", "text"), [
+    (r"#,##0.00\ [$€-407]", "-€1,234.50"),
+    ("[$£-809]#,##0.00", "-£1,234.50"),
+    ("[$$-409]#,##0.00", "-$1,234.50"),
+    ("[$€]#,##0", "-€1,234"),
+    ("[$CHF-807] #,##0.00", "-CHF 1,234.50"),
+    ("[$-409]#,##0.00", "-1234.5"),
+    ("[$-409]0.0%", "-123450.0%"),
+    ('[$-409]"$"#,##0.00', "-$1,234.50"),
+    ("$#,##0.00", "-$1,234.50"),
+    ("General", "-1234.5"),
+])  # fmt: skip
+def test_a_number_has_the_currency_of_its_format(pattern, text):
+    assert shown(-1234.5, pattern) == text
 
 
 def test_spread_fills_what_merged_cells_cover():

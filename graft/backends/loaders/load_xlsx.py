@@ -24,6 +24,8 @@ from graft.types import Document
 MAX_CELLS = 2_000_000
 _RANGE = re.compile(r"([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})$")
 _CURRENCY = re.compile(r"[$€£¥]")
+# ECMA-376, 18.8.31: `[$€-407]` is a currency and a locale, `[$CHF]` a currency, `[$-409]` a locale alone.
+_BRACKETED = re.compile(r"\[\$([^\]-]*)(?:-[^\]]*)?\]")
 _DECIMALS = re.compile(r"0\.(0+)")
 _MAX_MERGED = 100_000
 
@@ -111,10 +113,19 @@ def _number_shown(value: float, pattern: str) -> str:
     decimals = len(found[1]) if found else 0
     if "%" in pattern:
         return f"{value * 100:.{decimals}f}%"
-    currency = _CURRENCY.search(pattern)
+    currency = _currency(pattern)
     if currency:
-        return f"{'-' if value < 0 else ''}{currency[0]}{abs(value):,.{decimals}f}"
+        return f"{'-' if value < 0 else ''}{currency}{abs(value):,.{decimals}f}"
     return str(value) if isinstance(value, int) else f"{value:.12g}"
+
+
+def _currency(pattern: str) -> str:
+    """Return the currency of a number format, as it stands before the amount; a code such as CHF with a space behind."""
+    named = next(filter(None, (name.strip() for name in _BRACKETED.findall(pattern))), "")
+    if named:
+        return f"{named} " if named[-1].isalpha() else named
+    symbol = _CURRENCY.search(_BRACKETED.sub("", pattern))
+    return symbol[0] if symbol else ""
 
 
 def _merged(archive: Archive, name: str) -> list[tuple[int, int, int, int]]:
