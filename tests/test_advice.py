@@ -17,7 +17,7 @@ from graft.decision.advising.priors import PRIORS
 from graft.decision.advising.situation import ASSUMED, PER_MONTH, Situation, completed
 from graft.decision.costs.cost import load_prices
 from graft.errors import ConfigError
-from graft.types import Comparison, Contrast
+from graft.types import Comparison, Contrast, Estimate
 from graft.verbs.advise import read_answers, understood
 from graft.verbs.init import field_comments
 
@@ -123,6 +123,34 @@ def test_a_comparison_replaces_the_prior_that_it_tests(
     assert heard.figures == (
         f"rag - tuned = {limits[0]:+.2f} [{limits[1]:+.2f}, {limits[2]:+.2f}] in truthfulness, 200 questions"
     )
+
+
+def notes(comparison: Comparison | None = None, **answers: object) -> str:
+    situation, origin = completed(Situation(**answers))  # type: ignore[arg-type]
+    return "\n".join(advise(situation, origin, PRICES, comparison=comparison).notes)
+
+
+def test_what_declining_costs_tells_when_to_answer() -> None:
+    """It was asked for, and nothing was made of it."""
+    assert "right is above 50%" in notes()
+    assert "right is above 70%" in notes(right=1.0, wrong=4.0, abstain=0.5)
+    assert "nothing is gained by declining" in notes(wrong=1.0, abstain=1.0)
+    assert "declining" not in notes(right=0.0, wrong=0.0)
+
+
+def test_the_time_allowed_is_held_against_what_was_timed() -> None:
+    """It was asked for, and nothing was made of it."""
+    timed = {"rag": 1.2, "hybrid": 7.25, "bm25": 9.0}
+    figures = {
+        name: {"latency_p95": Estimate(seconds, None, None, 40, 40)} for name, seconds in timed.items()
+    }
+    comparison = Comparison(40, "truthfulness", {**figures, "base": {}}, (), baselines=("bm25",))
+    assert "than the 3 s you allow: hybrid (7.2 s). [decision] max_p95_seconds = 3" in notes(
+        comparison, max_seconds=3.0
+    )
+    assert "s you allow" not in notes(comparison, max_seconds=8.0)
+    assert "Nothing is known yet of 3 s" in notes(max_seconds=3.0)
+    assert "max_p95_seconds" not in notes() + notes(comparison), "nobody asked for an assumed limit"
 
 
 @pytest.mark.parametrize(

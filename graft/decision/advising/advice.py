@@ -90,7 +90,7 @@ def advise(
         collect=_collect(situation),
         would_change=_would_change(situation, cost),
         cost=cost,
-        notes=_notes(situation),
+        notes=(*_notes(situation), *_worth(situation), *_in_time(situation, origin, comparison)),
         measured=verdict,
     )
 
@@ -253,3 +253,44 @@ def _notes(s: Situation) -> tuple[str, ...]:
             "the costs above are for one."
         )
     return tuple(notes)
+
+
+def _worth(s: Situation) -> list[str]:
+    """Return from which chance of being right an answer beats saying that one does not know."""
+    right, wrong, abstain = s.right or 0.0, s.wrong or 0.0, s.abstain or 0.0
+    if right + wrong <= 0:
+        return []
+    least = (wrong - abstain) / (right + wrong)
+    if least <= 0:
+        return ["No answer costs you as much as a wrong one: nothing is gained by declining."]
+    return [
+        f"By the values above, an answer pays when its chance of being right is above {least:.0%}, (wrong - abstain) / (right + "
+        "wrong); below it, declining costs less. graft calibrate finds the confidence to decline at, by [decision]."
+    ]
+
+
+def _in_time(s: Situation, origin: Mapping[str, str], comparison: Comparison | None) -> list[str]:
+    """Return who is slower than allowed where that was timed, and else what will tell."""
+    if origin.get("max_seconds") == "assumed":
+        return []
+    allowed = s.max_seconds or 0.0
+    limit = f"[decision] max_p95_seconds = {allowed:g}"
+    if comparison is None:
+        return [
+            f"Nothing is known yet of {allowed:g} s: graft compare times the answers, and {limit} keeps out who is slower."
+        ]
+    p95 = {
+        name: found["latency_p95"].mean
+        for name, found in comparison.variants.items()
+        if "latency_p95" in found and name not in comparison.baselines
+    }
+    slow = [
+        f"{name} ({seconds:.2g} s)"
+        for name, seconds in p95.items()
+        if seconds is not None and seconds > allowed
+    ]
+    if not slow:
+        return []
+    return [
+        f"95 of 100 answers took longer here than the {allowed:g} s you allow: {', '.join(slow)}. {limit} keeps them out."
+    ]
