@@ -1,6 +1,7 @@
 """Folders of real and broken files: what is read, what becomes a problem, what stays out."""
 
 import contextlib
+import dataclasses
 import gzip
 import io
 import os
@@ -365,6 +366,29 @@ def test_a_bad_record_costs_no_other(tmp_path):
     assert problem.reason.endswith(
         "1 of its documents were left out: a? contains characters that are not Unicode."
     )
+
+
+def test_metadata_is_unicode_too(tmp_path):
+    broken = '{"wh\\ud83do": "\\ud83d", "in": {"who": ["a\\ud83d", 1, null]}, "whole": "\\ud83d\\ude00"}'
+    write(tmp_path / "a.jsonl", f'{{"id": "a", "text": "one", "metadata": {broken}}}\n')
+    write(tmp_path / "b.md", '---\nwho: "a\\uD83D"\n"k\\uD83D": 1\n---\ntext\n')
+    loaded = load_documents([tmp_path])
+    assert [document.metadata for document in loaded.documents] == [
+        {"type": ".jsonl", "wh\ufffdo": "\ufffd", "in": {"who": ["a\ufffd", 1, None]}, "whole": "\U0001f600"},
+        {"type": ".md", "who": "a\ufffd", "k\ufffd": 1},
+    ]
+
+
+def test_what_the_store_could_not_write_is_left_out(tmp_path):
+    """A loader of somebody else's may clean nothing: one value must not fail the build."""
+    given = [
+        Document(id=one, text="t", title="t", source="", metadata={"who": [one]}) for one in ("a\ud83d", "b")
+    ]
+    given[0] = dataclasses.replace(given[0], id="a")
+    write(tmp_path / "a.x", "a")
+    loaded = load_documents([tmp_path], loaders={"given": Given(*given)})
+    assert [document.id for document in loaded.documents] == ["b"]
+    assert ["a contains characters that are not Unicode" in one.reason for one in loaded.problems] == [True]
 
 
 class Given:

@@ -6,6 +6,7 @@ worker (workers.py). Knows no folders and reports nothing: what is wrong is rais
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -68,6 +69,7 @@ def _fault(document: Document) -> tuple[str, str] | None:
         return "contains no text", "Add text, or exclude the file."
     try:
         f"{document.id}{document.title}{document.text}".encode()
+        json.dumps(dict(document.metadata), ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
         return "contains characters that are not Unicode", "Save it as UTF-8."
     return None

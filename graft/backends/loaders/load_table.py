@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.backends.loaders.decoding import decode
-from graft.backends.loaders.load_text import plain, title_from_name
+from graft.backends.loaders.load_text import plain, title_from_name, valid
 from graft.errors import DataError
 from graft.types import Document
 
@@ -176,14 +176,9 @@ def _record(line: str, fallback_id: str, path: Path, modified: float) -> Documen
         raise ValueError('"metadata" is not an object')  # noqa: TRY004
     return Document(
         id=str(data.get("id") or fallback_id),
-        text=_valid(text).replace("\r\n", "\n").replace("\r", "\n"),
-        title=_valid(str(data.get("title") or "")),
+        text=valid(text).replace("\r\n", "\n").replace("\r", "\n"),
+        title=valid(str(data.get("title") or "")),
         source=str(path),
-        metadata={"type": ".jsonl", **{str(key): plain(value) for key, value in metadata.items()}},
+        metadata={"type": ".jsonl", **plain(metadata)},
         modified=modified,
     )
-
-
-def _valid(text: str) -> str:
-    """Replace the lone surrogates that JSON escapes can smuggle in; they cannot be written as UTF-8."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

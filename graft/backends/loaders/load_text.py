@@ -31,16 +31,21 @@ _MAX_FRONT_MATTER = 64 * 1024
 
 
 def plain(value: Any) -> Any:
-    """Return a metadata value as plain JSON: dates as ISO strings, other objects as text."""
+    """Return a metadata value as plain JSON in valid Unicode: dates as ISO strings, other objects as text."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {valid(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    return value if value is None or isinstance(value, bool | int | float) else valid(str(value))
+
+
+def valid(text: str) -> str:
+    """Replace the lone surrogates that escapes in JSON and YAML can smuggle in; they cannot be written as UTF-8."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def unmarked(text: str) -> str:
@@ -93,7 +98,7 @@ def front_matter(text: str, path: Path) -> tuple[dict[str, Any], int]:
         ) from error
     if not isinstance(data, dict):
         return {}, 0
-    return {str(key): plain(value) for key, value in data.items()}, found.end()
+    return plain(data), found.end()
 
 
 class TextLoader:
