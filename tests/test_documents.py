@@ -1,6 +1,7 @@
 """Folders of real and broken files: what is read, what becomes a problem, what stays out."""
 
 import contextlib
+import csv
 import dataclasses
 import gzip
 import io
@@ -20,7 +21,7 @@ from graft.backends.loaders.decoding import decode
 from graft.backends.loaders.load_docx import DocxLoader
 from graft.backends.loaders.load_html import HtmlLoader
 from graft.backends.loaders.load_pdf import PdfLoader
-from graft.backends.loaders.load_table import CsvLoader, JsonlLoader
+from graft.backends.loaders.load_table import CsvLoader, JsonlLoader, row_text
 from graft.backends.loaders.load_text import TextLoader
 from graft.errors import DataError
 from graft.retrieval.documents import load_documents
@@ -336,6 +337,29 @@ def test_csv_rows_explain_themselves(tmp_path):
         "travel limits",
         {"type": ".csv", "columns": ["Grade", "Limit", "Note"], "rows": 2},
     )
+
+
+@pytest.mark.parametrize(("early", "shown", "quote"), [
+    ('"a, b",c', "said: a, b; by: c", '"'),
+    ("it's 'x',d", "said: it's 'x'; by: d", '"'),
+    ("'tis, x',d", "said: 'tis; by: x'; column 3: d", '"'),
+    ("'a, b',c", "said: a, b; by: c", "'"),
+])  # fmt: skip
+def test_csv_quotes_far_down_are_read_as_such(tmp_path, early, shown, quote):
+    rows = ["said,by", *[early] * 900, f"{quote}He said {quote * 2}yes, now{quote * 2} to it{quote},last"]
+    made = load(CsvLoader(), write(tmp_path / "a.csv", "\n".join(rows)))
+    first, *_, last = made.text.rstrip("\n").split("\n\n")
+    assert (first, last) == (shown, f"said: He said {quote}yes, now{quote} to it; by: last")
+
+
+@given(st.lists(st.lists(st.text("ab \"',\n", max_size=8), min_size=2, max_size=2), min_size=1, max_size=8))
+@settings(deadline=None, max_examples=60)
+def test_what_csv_writes_is_read_back(tmp_path_factory, rows):
+    packed = io.StringIO()
+    csv.writer(packed, quoting=csv.QUOTE_ALL).writerows([["one", "two"], *rows])
+    made = load(CsvLoader(), write(tmp_path_factory.mktemp("csv") / "a.csv", packed.getvalue()))
+    wanted = [row_text(["one", "two"], row) for row in rows if any(map(str.strip, row))]
+    assert made.text == ("\n\n".join(wanted) or "one; two") + "\n"
 
 
 def test_jsonl_keeps_good_lines_and_names_bad_ones(tmp_path):

@@ -116,9 +116,15 @@ def row_text(header: Sequence[str], row: Sequence[str]) -> str:
 def _dialect(text: str, path: Path) -> type[csv.Dialect] | csv.Dialect:
     """Guess the delimiter from the first lines; a comma (a tab for .tsv) when they do not tell."""
     try:
-        return csv.Sniffer().sniff(text[:8192], delimiters=",;\t|")
+        found = csv.Sniffer().sniff(text[:8192], delimiters=",;\t|")
     except csv.Error:
         return csv.excel_tab if path.suffix.lower() == ".tsv" else csv.excel
+    # The first lines say nothing of what quotes look like further down: a doubled one is a quote wherever it comes
+    # (RFC 4180), and an apostrophe quotes only where nothing else does.
+    found.doublequote = True
+    if '"' in text:
+        found.quotechar = '"'
+    return found
 
 
 class JsonlLoader:
