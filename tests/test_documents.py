@@ -375,6 +375,13 @@ def test_jsonl_keeps_good_lines_and_names_bad_ones(tmp_path):
     assert "gz:3:" in problem.reason
 
 
+def test_records_without_an_id_have_their_line_for_one(tmp_path):
+    given = ['"id": 0, ', '"id": "", ', '"id": null, ', "", '"id": "0a", ']
+    write(tmp_path / "a.jsonl", "\n".join(f'{{{one}"text": "x"}}' for one in given))
+    made = [document.id for document in JsonlLoader().load(tmp_path / "a.jsonl", "a.jsonl")]
+    assert made == ["0", "a.jsonl#2", "a.jsonl#3", "a.jsonl#4", "0a"]
+
+
 def test_a_bad_record_costs_no_other(tmp_path):
     lines = [
         '{"id": "a\\ud83d", "text": "zero"}',

@@ -180,8 +180,9 @@ def _record(line: str, fallback_id: str, path: Path, modified: float) -> Documen
         raise ValueError('no "text"')
     if not isinstance(metadata, dict):
         raise ValueError('"metadata" is not an object')  # noqa: TRY004
+    given = data.get("id")
     return Document(
-        id=str(data.get("id") or fallback_id),
+        id=fallback_id if given in (None, "") else str(given),  # 0 is an id like any other
         text=valid(text).replace("\r\n", "\n").replace("\r", "\n"),
         title=valid(str(data.get("title") or "")),
         source=str(path),
