@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,13 @@ def write(path: Path, rows: list[tuple[str, bool]], prefix: str) -> None:
     )
 
 
+def advised(text: str) -> float:
+    """The number that the last line tells to write."""
+    found = re.search(r" = (-?[\d.]+) ", text.splitlines()[-1])
+    assert found is not None, text
+    return float(found[1])
+
+
 @pytest.fixture
 def asked(small: Path) -> Path:
     """40 answerable and 20 unanswerable development questions, 8 and 4 held out; all worded differently."""
@@ -63,11 +71,11 @@ def test_it_is_chosen_on_one_set_and_judged_on_the_other(asked):
     assert found.chosen.kept.value >= 0.95
     assert found.chosen.declined.value == found.judged.declined.value == 1.0
     assert found.judged.separation == 1.0
-    assert f"min_score = {found.chosen.value:.2f}" in found.text
+    assert advised(found.text) == found.chosen.value == found.judged.value
     (asked / "graft.toml").write_text(
         (asked / "graft.toml")
         .read_text()
-        .replace("[retrieval]", f"[retrieval]\nmin_score = {found.chosen.value:.4f}")
+        .replace("[retrieval]", f"[retrieval]\nmin_score = {found.chosen.value}")
     )
     strict = Project(asked)
     assert strict.ask(STRAY[0], variant="rag").abstained
@@ -102,16 +110,21 @@ def test_what_is_missing_is_said(asked):
         Project(asked).calibrate()
 
 
-@pytest.fixture
-def sure(asked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A generator that answers "x", which is right where there is an answer, and is surer there."""
+def confident(patch: pytest.MonkeyPatch, *, right: float, wrong: float) -> None:
+    """Let the generator answer "x", which is right where there is an answer, and say how sure it is of it."""
 
     def generate(self, prompts, *, max_tokens, temperature=0.0, seed=0):
         told = [any(word in prompt[-1].content.rpartition("Question:")[2] for word in ("quantum", "volcano", "medieval", "jupiter"))
                 for prompt in prompts]  # fmt: skip
-        return [Generation("x", logprob=math.log(0.4 if stray else 0.8)) for stray in told]
+        return [Generation("x", logprob=math.log(wrong if stray else right)) for stray in told]
 
-    monkeypatch.setattr(EchoGenerator, "generate", generate)
+    patch.setattr(EchoGenerator, "generate", generate)
+
+
+@pytest.fixture
+def sure(asked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A generator that is surer of what is right."""
+    confident(monkeypatch, right=0.8, wrong=0.4)
     return asked
 
 
@@ -128,6 +141,20 @@ def test_a_confidence_is_chosen_on_one_set_and_judged_on_the_other(sure):
     assert found.text.splitlines()[-1] == (
         "To use it, write min_confidence = { base = 0.60 } under [generation]; today it is 0."
     )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "written"),
+    [(0.9967, 0.996, "0.9963"), (0.999_99, 0.999_94, "0.99996"), (0.004, 0.002, "0.003"), (0.8, 0.4, "0.60")],
+)
+def test_what_is_advised_is_what_was_judged(asked, monkeypatch, right, wrong, written):
+    confident(monkeypatch, right=right, wrong=wrong)
+    Project(asked).build()
+    found = Project(asked).calibrate_confidence("base")
+    assert found.judged.after == Shares(right=1.0, wrong=0.0, missed=0.0)
+    assert f"min_confidence = {{ base = {written} }}" in found.text
+    assert f"from a confidence of {written} on" in found.text
+    assert float(written) == found.chosen.threshold == found.judged.threshold
 
 
 def test_what_cannot_be_judged_moves_no_threshold(sure):

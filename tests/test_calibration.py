@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graft.decision.calibration import apply, calibrate, separation
+from graft.decision.calibration import apply, calibrate, separation, short
 from graft.decision.inference.intervals import wilson
 
 SCORES = st.lists(st.tuples(st.floats(-5, 5), st.booleans()), min_size=1, max_size=40).filter(
@@ -31,9 +31,26 @@ def test_the_highest_threshold_that_keeps_the_target(pairs, target):
     found = calibrate(scores, kinds, target=target, draws=50)
     good = scores[kinds]
     assert (good >= found.value).mean() >= target - 1e-9
-    higher = good[good > found.value]
+    higher = good[good > good[good >= found.value].min()]
     if len(higher):
         assert (good >= higher.min()).mean() < target
+
+
+@pytest.mark.parametrize(
+    ("below", "high", "found"),
+    [(0.4, 0.6, 0.6), (0.9960, 0.99635, 0.9963), (0.5, 0.57, 0.57), (0.1, 0.5987, 0.59), (-0.2, 0.004, 0.004),
+     (-1.0, -0.123, -0.13), (-np.inf, 0.0, 0.0), (0.99994, 0.999966, 0.99996)],
+)  # fmt: skip
+def test_a_threshold_is_as_short_as_it_can_be(below, high, found):
+    assert short(below, high) == found
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5))
+@settings(deadline=None, max_examples=60)
+def test_a_short_threshold_divides_the_same_scores(one, other):
+    below, high = sorted((one, other))
+    found = short(below, high)
+    assert found == high if below == high else below < found <= high
 
 
 def test_more_questions_narrow_the_interval_and_the_seed_fixes_it():

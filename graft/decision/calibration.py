@@ -46,7 +46,7 @@ def calibrate(
     draws: int = 2_000,
     seed: int = 0,
 ) -> Threshold:
-    """Return the highest threshold that still keeps `target` of the answerable questions.
+    """Return the highest threshold that still keeps `target` of the answerable questions, as `short` writes it.
 
     The shares are optimistic on the very questions that chose the threshold, by little when there are hundreds: judge
     the choice on others, with `apply`. Raises ValueError without an answerable question, or for scores that are no
@@ -61,11 +61,9 @@ def calibrate(
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.choice(good, size=(draws, len(good))), axis=1)[:, _place(len(good), target)]
     low, high = (float(limit) for limit in np.quantile(drawn, [0.025, 0.975]))
-    return apply(
-        Threshold(float(np.sort(good)[_place(len(good), target)]), low, high, _NONE, _NONE, None, target),
-        values,
-        answerable,
-    )
+    least = float(np.sort(good)[_place(len(good), target)])
+    below = float(np.max(values, where=values < least, initial=-np.inf))
+    return apply(Threshold(short(below, least), low, high, _NONE, _NONE, None, target), values, answerable)
 
 
 def apply(threshold: Threshold, scores: ArrayLike, answerable: Sequence[bool]) -> Threshold:
@@ -92,6 +90,21 @@ def separation(answerable: ArrayLike, unanswerable: ArrayLike) -> float | None:
     below = np.searchsorted(second, first, side="left")
     not_above = np.searchsorted(second, first, side="right")
     return float((below + not_above).sum() / (2 * len(first) * len(second)))
+
+
+def short(below: float, high: float) -> float:
+    """Return the number with the fewest decimals, at least two, that is above `below` and not above `high`: what is
+    written down and set divides the same scores as `high` does. Not 0, which switches a threshold off.
+
+    A fixed number of decimals would not do: of confidences close to 1, some differ in the fifth.
+    """
+    for decimals in range(2, 17):
+        found = round(high, decimals)
+        if found > high:
+            found = round(found - 10**-decimals, decimals)
+        if found > below and found != 0:
+            return found
+    return high
 
 
 _NONE = Interval(None, None, None)

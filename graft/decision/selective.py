@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from graft.decision.calibration import separation
+from graft.decision.calibration import separation, short
 from graft.decision.inference.intervals import DRAWS, Interval, paired_difference
 from graft.decision.inference.resampling import Floats
 from graft.decision.recommending.utility import Values, utilities
@@ -78,7 +78,8 @@ class Selection:
 def choose(answered: Answered, values: Values) -> float:
     """Return the threshold at which the answers are worth most: the lowest of equals, 0 when none is better than none.
 
-    It never declines everything: the surest answer is given.
+    It lies near the middle between the confidences that it divides, in few decimals. It never declines everything: the
+    surest answer is given.
     """
     known = ~np.isnan(answered.confidence)
     order = np.argsort(answered.confidence[known], kind="stable")
@@ -88,7 +89,10 @@ def choose(answered: Answered, values: Values) -> float:
     gains = np.concatenate([[0.0], np.cumsum((declined - given)[known][order])[:-1]])
     possible = np.concatenate([[True], ranked[1:] > ranked[:-1]])[: len(gains)]
     best = int(np.argmax(np.where(possible, gains, -np.inf)))
-    return float((ranked[best - 1] + ranked[best]) / 2) if gains[best] > 1e-12 else 0.0
+    if gains[best] <= 1e-12:
+        return 0.0
+    below, above = float(ranked[best - 1]), float(ranked[best])
+    return short(below, (below + above) / 2)
 
 
 def judge(

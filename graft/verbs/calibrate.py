@@ -49,7 +49,7 @@ class Calibrated:
         chosen, judged = self.chosen, self.judged
         kept, declined = _share(judged.kept), _share(judged.declined)
         lines = [
-            f"Best cosine at or above {chosen.value:.2f} ({chosen.low:.2f} to {chosen.high:.2f}) keeps "
+            f"Best cosine at or above {_written(chosen.value)} ({chosen.low:.2f} to {chosen.high:.2f}) keeps "
             f"{chosen.target:.0%} of the answerable among {self.development} development questions.",
             f"Of {self.held} held-out questions it keeps {kept} of the answerable and declines {declined} of the others.",
         ]
@@ -62,7 +62,7 @@ class Calibrated:
                          "min_score at 0 and let the model decline.")  # fmt: skip
         else:
             lines.append(f"It tells them apart with {judged.separation:.2f}, where 0.5 is chance. To use it, write "
-                         f"min_score = {chosen.value:.2f} under [retrieval]; today it is {self.today:g}.")  # fmt: skip
+                         f"min_score = {_written(chosen.value)} under [retrieval]; today it is {self.today:g}.")  # fmt: skip
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Selected:
         gain = judged.gain
         limits = "" if gain.low is None or gain.high is None else f" [{gain.low:+.2f}, {gain.high:+.2f}]"
         lines = [
-            f"{self.variant}, answering from a confidence of {chosen.threshold:.2f} on (chosen on {chosen.n} development "
+            f"{self.variant}, answering from a confidence of {_written(chosen.threshold)} on (chosen on {chosen.n} development "
             f"questions), of {judged.n} held-out ones:",
             f"  right     {_change(judged, 'right')}",
             f"  wrong     {_change(judged, 'wrong')}",
@@ -103,7 +103,7 @@ class Selected:
             told,
         ]
         if gain.low is not None and gain.low > 0:
-            lines.append(f"To use it, write min_confidence = {{ {self.variant} = {chosen.threshold:.2f} }} under [generation]; "
+            lines.append(f"To use it, write min_confidence = {{ {self.variant} = {_written(chosen.threshold)} }} under [generation]; "
                          f"today it is {self.today:g}.")  # fmt: skip
         else:
             lines.append("That it helps is not shown: leave it, or collect more questions.")
@@ -112,6 +112,11 @@ class Selected:
     def to_json(self) -> dict[str, Any]:
         """The documented form for scripts."""
         return asdict(self)
+
+
+def _written(threshold: float) -> str:
+    """Return the very number that was judged: rounded once more, 0.9963 would be 1.00, which declines everything."""
+    return np.format_float_positional(threshold, min_digits=2)
 
 
 def _change(judged: Selection, kind: str) -> str:
