@@ -1,8 +1,11 @@
 """The documents of a folder: nothing is parsed twice, every change is seen, and what is cached never lies."""
 
+import errno
 import os
 import random
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -212,6 +215,47 @@ def test_an_emptied_folder_is_an_error_and_not_an_empty_library(tmp_path):
     (tmp_path / "docs/a.md").unlink()
     with pytest.raises(DataError, match="no documents"):
         library.look()
+
+
+def close(patch, folder, *, listed):
+    """Have the system refuse a folder, as for the modes 000 and, `listed`, 444; the suite may run as one who may all."""
+    scandir, stat, lstat = os.scandir, os.stat, os.lstat
+
+    def refusing(call):
+        def refused(path, *rest, **given):
+            if isinstance(path, str | Path) and folder in Path(path).parents:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return call(path, *rest, **given)
+
+        return refused
+
+    def scanned(path="."):
+        if Path(path) == folder and not listed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    patch.setattr(os, "scandir", scanned)
+    patch.setattr(os, "stat", refusing(stat))
+    patch.setattr(os, "lstat", refusing(lstat))
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_folder_that_cannot_be_looked_at_is_an_error_and_not_an_empty_one(tmp_path, monkeypatch, listed):
+    library = open_library(tmp_path)
+    docs = tmp_path / "docs"
+    (docs / "sub").mkdir()
+    for name in ("a.md", "sub/b.md"):
+        (docs / name).write_text("# A\n\ntext")
+    catalogue = library.look()
+    with monkeypatch.context() as patch:
+        close(patch, docs / "sub", listed=listed)
+        with pytest.raises(DataError, match=r"docs/sub.* cannot be looked at: Permission denied"):
+            library.look()
+        for path in (docs / "sub", docs / "sub/b.md"):
+            with pytest.raises(DataError, match=r"docs/sub.* cannot be looked at: Permission denied"):
+                library.look_at(catalogue, [path])
+        assert list(replace(library, exclude=["sub/**"]).look().fingerprints) == ["a.md"]
+    assert sorted(catalogue.fingerprints) == sorted(library.look().fingerprints) == ["a.md", "sub/b.md"]
 
 
 def test_the_cache_can_be_measured_trimmed_and_lost(tmp_path):

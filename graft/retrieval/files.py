@@ -1,6 +1,7 @@
 """Folders → the files to read, by name and by the system's word: globs, no hidden files, no links out, a size limit.
 
-Opens no file. What cannot be read is a Problem with its reason. Knows nothing of formats or loaders.
+Opens no file. What cannot be read is a Problem with its reason; where it cannot be said what there is, that is an error:
+a folder that is closed or gone for the moment is no empty one. Knows nothing of formats or loaders.
 """
 
 from __future__ import annotations
@@ -56,6 +57,17 @@ class Scan:
     skipped: Mapping[str, int] = field(default_factory=dict)
 
 
+@contextlib.contextmanager
+def looking() -> Iterator[None]:
+    """Turn what keeps the system from saying what lies where into a DataError. Also a decorator."""
+    try:
+        yield
+    except OSError as error:
+        hint = 'Check its permissions and that its disk is there, or leave it out: [documents] exclude = ["NAME/**"].'
+        raise DataError(f"{error.filename} cannot be looked at: {error.strerror}.", hint) from error
+
+
+@looking()
 def scan(
     roots: Sequence[Path],
     *,
@@ -67,7 +79,7 @@ def scan(
 ) -> Scan:
     """List the files with one of the suffixes, without opening them. A root is a folder, searched by the globs `include` and
     `exclude` (`**` crosses folders; a pattern without a slash matches file names at any depth), or a single file.
-    Raises DataError for a root that is missing or holds none of them."""
+    Raises DataError for a root that is missing or holds none of them, and for a folder that cannot be listed."""
     known = tuple(suffixes)
     files: dict[Path, Found] = {}
     problems: list[Problem] = []
@@ -77,9 +89,7 @@ def scan(
         if not root.exists():
             raise DataError(f"{root} does not exist.", "Check the path of your documents.")
         usable, left_out = 0, Counter[str]()
-        for path, name, real in sorted(_walk(root), key=itemgetter(1)):
-            if root.is_dir() and not (_matches(name, include) and not _matches(name, exclude)):
-                continue
+        for path, name, real in sorted(_walk(root, include, exclude), key=itemgetter(1)):
             if longest_suffix(path, known) == "" and (real is not None or not path.is_dir()):
                 if real is not None:
                     left_out[path.suffix.lower()] += 1
@@ -99,6 +109,7 @@ def scan(
     return Scan(tuple(files.values()), tuple(problems), skipped)
 
 
+@looking()
 def find(
     path: Path,
     root: Path,
@@ -110,17 +121,15 @@ def find(
     max_bytes: int = MAX_BYTES,
 ) -> Found | Problem | None:
     """Return what `scan` would make of one path below the folder `root`: the file, why it is refused, or None when it
-    would not be looked at (or is gone)."""
+    would not be looked at (or is gone). Raises DataError when that cannot be said."""
     name = path.relative_to(root).as_posix()
     hidden = any(map(_hidden, path.relative_to(root).parts))
-    if hidden or not _matches(name, include) or _matches(name, exclude):
+    if hidden or not _wanted(name, include, exclude):
         return None
     known = longest_suffix(path, suffixes) != ""
     if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root.resolve())):
         return _strayed(path, base) if known or path.is_dir() else None
-    if not known or not path.is_file():
-        return None
-    return _examined(path, name, base, max_bytes)
+    return _examined(path, name, base, max_bytes) if known else None
 
 
 def _hidden(name: str) -> bool:
@@ -143,7 +152,9 @@ def _strayed(path: Path, base: Path | None) -> Problem:
 def _examined(path: Path, name: str, base: Path | None, max_bytes: int) -> Found | Problem | None:
     try:
         info = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(info.st_mode):
         return None
     refused = _refused(name, info, max_bytes)
     if refused:
@@ -165,23 +176,31 @@ def _refused(name: str, info: os.stat_result, max_bytes: int) -> tuple[str, str]
     return None
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, str, Path | None]]:
-    """Yield (path, id, real path) of the regular files below a folder; or of the one file that `root` is. A link that is
-    not followed (out of the folder, to a folder, to nothing) has no real path."""
+def _walk(
+    root: Path, include: Sequence[str], exclude: Sequence[str]
+) -> Iterator[tuple[Path, str, Path | None]]:
+    """Yield (path, id, real path) of the regular files below a folder that are wanted; or of the one file that `root` is.
+    A link that is not followed (out of the folder, to a folder, to nothing) has no real path."""
     inside = root.resolve()
     if root.is_file():
         yield root, root.name, inside
         return
-    for folder, folders, names in os.walk(root):
+
+    def unlisted(error: OSError) -> None:
+        """Raise what `os.walk` would pass over as an empty folder, unless it is gone since or everything in it excluded."""
+        below = Path(error.filename).relative_to(root).as_posix()
+        if not (isinstance(error, FileNotFoundError) or _matches(f"{below}/", exclude)):
+            raise error
+
+    for folder, folders, names in os.walk(root, onerror=unlisted):
         folders[:] = [name for name in folders if not _hidden(name)]
-        links = [name for name in folders if Path(folder, name).is_symlink()]
-        for name in [*names, *links]:
-            if _hidden(name):
-                continue
+        for name in [*names, *folders]:
             path = Path(folder, name)
+            below = path.relative_to(root)
+            if _hidden(name) or not _wanted(below.as_posix(), include, exclude):
+                continue
             with contextlib.suppress(FileNotFoundError):  # gone since its folder was listed
                 mode = path.lstat().st_mode
-                below = path.relative_to(root)
                 # Folders that are links are not entered, so only a link can lead out. Resolving is slow.
                 if stat.S_ISREG(mode):
                     yield path, below.as_posix(), inside / below
@@ -196,6 +215,10 @@ def source_of(path: Path, base: Path | None) -> str:
     """Return a path as documents name it: relative to `base` where it lies below."""
     inside = base is not None and path.is_relative_to(base)
     return (path.relative_to(base) if base is not None and inside else path).as_posix()
+
+
+def _wanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    return _matches(name, include) and not _matches(name, exclude)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

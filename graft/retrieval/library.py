@@ -22,7 +22,7 @@ from graft.records import to_dict
 from graft.retrieval.cache import ParseCache, Parsed
 from graft.retrieval.catalogue import Catalogue, Entry, Head
 from graft.retrieval.documents import read_files
-from graft.retrieval.files import Found, Problem, find, scan, source_of
+from graft.retrieval.files import Found, Problem, find, looking, scan, source_of
 from graft.retrieval.reading import longest_suffix
 from graft.retrieval.workers import Limits
 from graft.stages import quiet
@@ -63,10 +63,11 @@ class Library:
 
     def look_at(self, before: Catalogue, paths: Collection[Path]) -> tuple[Catalogue, set[str]]:
         """Look again at some paths only. Return what there is now (`before`, brought up to date, where that is possible),
-        and the ids of the documents that may differ."""
+        and the ids of the documents that may differ. Raises DataError where it cannot be said what there is."""
         seen = {self.source(path): self._seen(path) for path in paths}
-        folders = [path for path in paths if path.is_dir() or path in self.roots]
-        folders += [root for root in self.roots if not root.exists()]
+        with looking():
+            folders = [path for path in paths if path.is_dir() or path in self.roots]
+            folders += [root for root in self.roots if not root.exists()]
         gone = [source for source, found in seen.items() if found is None and source not in before.entries]
         emptied = any(known.startswith(f"{source}/") for source in gone for known in before.entries)
         if not folders and not emptied:
