@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import edit, jsonl
 from typer.testing import CliRunner
 
 from graft import Project
@@ -173,6 +174,22 @@ def test_what_cannot_be_judged_moves_no_threshold(sure):
                 file.write(json.dumps({**row, "answerable": True}) + "\n")
     after = Project(sure).calibrate_confidence("base")
     assert (after.chosen, after.judged) == (before.chosen, before.judged)
+
+
+def test_rewritings_are_judged_by_what_decides_on_them(sure):
+    edit(sure, "[evaluation]", '[evaluation]\nprimary = "sari"')
+    for name in ("questions-dev.jsonl", "questions.jsonl"):
+        rows = [
+            {"id": f"{at}{name}", "question": f"Say {name} {at} nicely", "answers": ["x"], "match": "rewrite"}
+            for at in range(30)
+        ]
+        jsonl(sure / name, rows)
+    Project(sure).build()
+    found = Project(sure).calibrate_confidence("base")
+    assert found.chosen.worth_before > 0
+    assert found.text == ("On 30 development questions no threshold makes the answers of base worth more."), (
+        "a rewriting that is not good is still worth no less than none"
+    )
 
 
 def test_the_project_may_use_it_and_be_calibrated_again(sure):

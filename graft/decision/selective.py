@@ -26,7 +26,7 @@ class Answered:
     """The answers of one variant, arrays of one length, at least 1.
 
     `confidence` is NaN where nothing can be withheld: the answer declines already, or its generator does not tell.
-    `outcome` is +1 (right), 0 (an answer not given that there was), -1 (wrong); `formats` as in `utility.utilities`;
+    `outcome` is +1 (right), 0 (an answer not given that there was), -1 (wrong), or a degree of it in between; `formats` as in `utility.utilities`;
     `answerable` whether there was an answer to give: declining is right where there was none.
     """
 
@@ -45,8 +45,8 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How answers fall, as shares of all questions: `right` + `wrong` + `missed` = 1. To decline is right where there is
-    nothing to say, else the answer is missed."""
+    """How answers fall, as shares of all questions: `right` + `wrong` + `missed` = 1. Right and wrong to any degree count
+    whole. To decline is right where there is nothing to say, else the answer is missed."""
 
     right: float
     wrong: float

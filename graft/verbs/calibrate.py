@@ -23,6 +23,7 @@ from graft.generation.variant import Variant
 from graft.protocols import Progress
 from graft.types import Answer, Question
 from graft.verbs.comparing.competitors import rows_of
+from graft.verbs.comparing.deciding import outcome_of
 from graft.verbs.comparing.development import development, measured_questions
 from graft.wiring.parts import Parts
 from graft.wiring.retrieval import narrowed
@@ -140,8 +141,9 @@ def calibrated(parts: Parts, *, target: float = 0.95) -> Calibrated:
 
 
 def selected(parts: Parts, name: str, *, progress: Progress) -> Selected:
-    """Choose the confidence from which on the answers of a variant are worth most, by [decision]'s values. Raises NotBuilt
-    when the variant is not built, DataError with too few questions or a generator that tells no confidence."""
+    """Choose the confidence from which on the answers of a variant are worth most, by [decision]'s values. No judge is
+    asked: where one decides comparisons, right and wrong are told by truthfulness here. Raises NotBuilt when the variant
+    is not built, DataError with too few questions or a generator that tells no confidence."""
     asked, held = _both(parts)
     # Without the project's own threshold: what it withheld could not be judged.
     answerer = replace(parts.variant(name), min_confidence=0.0)
@@ -162,10 +164,11 @@ def _answered(parts: Parts, answerer: Variant, questions: Sequence[Question], pr
         raise DataError(f"The generator of {answerer.name} does not say how sure it is of an answer.",
                         'With name = "openai" under [generation.model] add logprobs = true; not every endpoint tells.')  # fmt: skip
     scores = score(questions, rows, evidence_text=parts.gold.text)
-    outcome = column(scores["truthfulness"])
+    metric = outcome_of(parts.config.evaluation.primary, judged=False)
+    outcome = column(scores[metric])
     judged = ~np.isnan(outcome)  # a rewriting, say, is neither right nor wrong
     if not judged.any():
-        raise DataError(f"None of the {len(questions)} questions can be judged right or wrong.",
+        raise DataError(f"None of the {len(questions)} questions has a value of {metric}, so no answer can be judged.",
                         "Write questions with reference answers.")  # fmt: skip
     answerable = np.array([question.answerable for question in questions])
     return Answered(
