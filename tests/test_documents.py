@@ -537,6 +537,7 @@ def test_dotfiles_links_out_and_special_files_stay_out(tmp_path):
     write(docs / ".git" / "b.md", "b")
     (docs / "link.md").symlink_to(outside)
     (docs / "dangling.md").symlink_to(tmp_path / "nowhere.md")
+    (docs / "circle.md").symlink_to(docs / "circle.md")
     write(docs / "~$a.docx", "what Word writes beside a document that is open")
     (docs / "round").symlink_to(docs)
     (docs / "python").symlink_to("/usr/bin/env")  # of no kind that is read: nobody misses it
@@ -545,15 +546,16 @@ def test_dotfiles_links_out_and_special_files_stay_out(tmp_path):
     loaded = load_documents([docs], base=tmp_path)
     assert [d.id for d in loaded.documents] == ["a.md"]
     assert {p.path: p.reason for p in loaded.problems} == {
+        "docs/circle.md": "it is a link to nothing.",
         "docs/dangling.md": "it is a link to nothing.",
         "docs/elsewhere": "it is a link to a folder, and such are not entered.",
         "docs/link.md": "it is a link that leads out of the folder.",
     }
-    assert load_documents([docs], exclude=["link.md", "dangling.md", "elsewhere"]).problems == ()
+    assert load_documents([docs], exclude=["link.md", "dangling.md", "circle.md", "elsewhere"]).problems == ()
     assert (loaded.problems, loaded.skipped) == (scan([docs], base=tmp_path, suffixes=(".md",)).problems, {})
     seen = [
         find(docs / name, docs, base=tmp_path, suffixes=(".md",))
-        for name in ("dangling.md", "elsewhere", "link.md", "python", "round")
+        for name in ("circle.md", "dangling.md", "elsewhere", "link.md", "python", "round")
     ]
     assert seen == [*loaded.problems, None, None]
     assert find(docs / "~$a.docx", docs, suffixes=(".docx",)) is None

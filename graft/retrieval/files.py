@@ -90,7 +90,7 @@ def scan(
             raise DataError(f"{root} does not exist.", "Check the path of your documents.")
         usable, left_out = 0, Counter[str]()
         for path, name, real in sorted(_walk(root, include, exclude), key=itemgetter(1)):
-            if longest_suffix(path, known) == "" and (real is not None or not path.is_dir()):
+            if longest_suffix(path, known) == "" and (real is not None or not stat.S_ISDIR(_mode(path))):
                 if real is not None:
                     left_out[path.suffix.lower()] += 1
                 continue
@@ -127,8 +127,8 @@ def find(
     if hidden or not _wanted(name, include, exclude):
         return None
     known = longest_suffix(path, suffixes) != ""
-    if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root.resolve())):
-        return _strayed(path, base) if known or path.is_dir() else None
+    if path.is_symlink() and ((real := _within(path, root.resolve())) is None or not real.exists()):
+        return _strayed(path, base) if known or stat.S_ISDIR(_mode(path)) else None
     return _examined(path, name, base, max_bytes) if known else None
 
 
@@ -140,13 +140,22 @@ def _hidden(name: str) -> bool:
 def _strayed(path: Path, base: Path | None) -> Problem:
     """The problem of a link that is not followed."""
     hint = "Name what it leads to in [documents] paths, copy it here, or exclude the link."
-    if path.is_dir():
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
         reason = "it is a link to a folder, and such are not entered."
-    elif path.exists():
+    elif mode:
         reason = "it is a link that leads out of the folder."
     else:
         reason, hint = "it is a link to nothing.", "Remove or mend the link."
     return Problem(source_of(path, base).encode("utf-8", "replace").decode(), reason, hint)
+
+
+def _mode(link: Path) -> int:
+    """Return the mode of what a link leads to; 0 for nothing, and for what lies where we may not look."""
+    try:
+        return link.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _examined(path: Path, name: str, base: Path | None, max_bytes: int) -> Found | Problem | None:
@@ -205,10 +214,18 @@ def _walk(
                 if stat.S_ISREG(mode):
                     yield path, below.as_posix(), inside / below
                 elif stat.S_ISLNK(mode):
-                    real = path.resolve()
-                    within = real.is_relative_to(inside)
-                    if not (within and real.is_dir()):  # what it holds is met on the way
-                        yield path, below.as_posix(), real if within and real.is_file() else None
+                    real = _within(path, inside)
+                    if real is None or not real.is_dir():  # what a folder holds is met on the way
+                        yield path, below.as_posix(), real if real is not None and real.is_file() else None
+
+
+def _within(link: Path, inside: Path) -> Path | None:
+    """Return where a link leads, or None: out of the folder, or round in a circle."""
+    try:
+        real = link.resolve()
+    except RuntimeError:  # a circle, before Python 3.13; later the path is returned, and nothing is there
+        return None
+    return real if real.is_relative_to(inside) else None
 
 
 def source_of(path: Path, base: Path | None) -> str:
