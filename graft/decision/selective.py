@@ -26,8 +26,8 @@ class Answered:
     """The answers of one variant, arrays of one length, at least 1.
 
     `confidence` is NaN where nothing can be withheld: the answer declines already, or its generator does not tell.
-    `outcome` is +1 (right), 0 (an answer not given that there was), -1 (wrong), or a degree of it in between; `formats` as in `utility.utilities`;
-    `answerable` whether there was an answer to give: declining is right where there was none.
+    `outcome` is +1 (right), 0 (an answer not given that there was), -1 (wrong), or a degree of it in between; `formats` as
+    in `utility.utilities`; `answerable` whether there was an answer to give: declining is right where there was none.
     """
 
     confidence: Floats
