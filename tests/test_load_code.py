@@ -268,6 +268,46 @@ def test_data_keeps_the_text_behind_elements(tmp_path):
     assert made.text == "items: Two.\n\nitem: See\nhi: this\nrend: b\nitem: page now\nitems: or\n"
 
 
+CONTACT = "<name>Ann</name><email>ann@x.org</email><phone>123</phone>"
+FIELDS = "name: Ann\nemail: ann@x.org\nphone: 123"
+
+
+@pytest.mark.parametrize(("page", "text"), [
+    (f"<contacts><contact id='7'>{CONTACT}<note>likes tea</note></contact></contacts>", f"id: 7\n{FIELDS}\nnote: likes tea"),
+    *(
+        (f"<all><{name}>{CONTACT}<{name}>x y</{name}></{name}></all>", f"{FIELDS}\n{name}: x y")
+        for name in ("line", "term", "book", "reference", "task", "article", "section", "title", "head", "list", "code")
+    ),
+    ("<book><title>Leave</title><publisher>Acme</publisher><volume>3</volume><history>new</history></book>",
+     "title: Leave\n\npublisher: Acme\n\nvolume: 3\n\nhistory: new"),
+    ("<books><book><title>A</title></book><book><title>B</title></book></books>", "title: A\n\ntitle: B"),
+    (f"<all><card>{CONTACT}<p>x y</p></card></all>", f"{FIELDS}\np: x y"),
+    (f"<shop><item>{CONTACT}<section><para>x</para></section><metadata>m</metadata></item></shop>",
+     f"{FIELDS}\npara: x\nmetadata: m"),
+])  # fmt: skip
+def test_data_keeps_every_field(tmp_path, page, text):
+    made = load(XmlLoader(), tmp_path / "card.xml", page)
+    assert (made.text, made.title) == (f"{text}\n", "card")
+
+
+DITA = '<!DOCTYPE reference PUBLIC "-//OASIS//DTD DITA Reference//EN" "reference.dtd">'
+
+
+@pytest.mark.parametrize(("name", "page", "text"), [
+    ("a.xml", "<root><title>T</title><publisher>Acme</publisher><p>one</p><p>two <b>3</b></p></root>", "# T\n\nAcme\n\none\n\ntwo 3"),
+    ("a.xml", "<article><front><volume>3</volume><title>T</title></front><p>one</p></article>", "# T\n\none"),
+    ("a.xml", "<set><article><front><volume>3</volume></front><title>T</title><q>one</q></article></set>", "# T\n\none"),
+    ("a.xml", "<reference><title>T</title><volume>3</volume></reference>", "title: T\n\nvolume: 3"),
+    ("a.dita", "<reference><title>T</title><volume>3</volume></reference>", "# T"),
+    ("a.xml", f"{DITA}<reference><title>T</title><volume>3</volume></reference>", "# T"),
+    ("a.xml", "<t:TEI xmlns:t='http://www.tei-c.org/ns/1.0'><t:teiHeader><t:title>T</t:title></t:teiHeader><t:ab>one</t:ab></t:TEI>", "one"),
+    ("a.xml", "<book><chapter><title>T</title><para>one <email>a@b</email> two</para></chapter></book>", "## T\n\none two"),
+])  # fmt: skip
+def test_documents_are_known_by_more_than_a_name(tmp_path, name, page, text):
+    made = load(XmlLoader(), tmp_path / name, page)
+    assert (made.text, made.title) == (f"{text}\n", "a" if text.startswith("title") else "T")
+
+
 def test_entities_of_xml_are_not_resolved(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("TOP SECRET")

@@ -1,12 +1,13 @@
 """XML documents: scholarly articles (JATS), DocBook, TEI, DITA and anything built of sections, titles and paragraphs.
 
-One vocabulary covers them: it is a matter of names. An XML file of data (no such names) becomes lines `name: text`.
-Feeds and schemas are read as data. Entities are never resolved, DTDs never loaded.
+One vocabulary covers them: it is a matter of names. But names alone decide nothing, as data has notes, lines, terms and
+books, too: a document is known by how its root and what is right below it are called, by its namespace, DOCTYPE or suffix,
+or by most of its text standing in paragraphs. All else becomes lines `name: text`; so do feeds and schemas. Entities are never resolved, DTDs never loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,23 @@ _PARAGRAPHS = _names(
 _LISTS = _names("list itemizedlist orderedlist ul ol simplelist variablelist dl def-list steps")
 _ITEMS = _names("list-item listitem item li member varlistentry def-item step dlentry")
 _CODE = _names("code programlisting preformat screen codeblock literallayout pre")
-# What identifies the text rather than being it.
+# Where documents of these vocabularies begin, and what only they have right below: `article` alone may be a shop's.
+_ROOTS = _names(
+    "article sub-article response book book-part chapter part appendix preface section refentry topic concept task reference "
+    "glossentry troubleshooting TEI TEI.2 teiCorpus"
+)
+_MARKS = _names(
+    "front front-stub book-meta book-part-meta collection-meta sec para simpara sect1 articleinfo bookinfo chapterinfo shortdesc "
+    "prolog taskbody conbody refbody glossdef troublebody teiHeader"
+)
+_NAMESPACES = frozenset({"http://docbook.org/ns/docbook", "http://www.tei-c.org/ns/1.0"})
+_DOCTYPES = ("-//NLM//DTD", "-//OASIS//DTD", "-//TEI")
+# Where running text stands in documents of any vocabulary.
+_RUNNING = _names(
+    "p para simpara formalpara blockquote li listitem list-item td th pre programlisting codeblock screen"
+)
+# What identifies the text rather than being it. Left out of documents of the vocabularies above only: in data, and where
+# nobody knows what the names mean, a publisher or an e-mail address is what is asked for.
 _SKIPPED = _names(
     "processing-meta journal-meta article-id article-categories permissions history counts custom-meta-group self-uri pub-date "
     "graphic media inline-graphic xref-group object-id related-article issn publisher volume elocation-id pub-date-group "
@@ -70,14 +87,19 @@ class XmlLoader:
             raise DataError(
                 f"{path}: not well-formed XML ({error}).", "Save it again, or exclude it."
             ) from error
+        declared = path.suffix.lower() != ".xml" or _declared(root)
+        known = {root} if declared else {element for element in root.iter() if _begins(element)}
         writer = _Writer()
-        prose = any(local(element) in _PARAGRAPHS | _SECTIONS for element in root.iter())
-        if prose:
+        heading = None
+        if root in known or _reads_as_prose(root, known):
+            # Found first: a TEI document has its title in the header, which is left out.
+            heading = next((one for one in root.iter() if local(one) in _TITLES and _flat(one)), None)
+            for element in known:
+                lxml.etree.strip_elements(element, *(f"{{*}}{name}" for name in _SKIPPED), with_tail=False)
             writer.element(root, 0, 0)
-            title = _title(root)
         else:
             writer.blocks = list(_data(root))
-            title = ""
+        title = _flat(heading) if heading is not None else ""
         text = "\n\n".join(writer.blocks)
         if not text.strip():
             raise DataError(f"{path}: contains no text.", "Add text, or exclude the file.")
@@ -91,21 +113,39 @@ class XmlLoader:
         )
 
 
-def _title(root: Any) -> str:
-    found = next((element for element in root.iter() if local(element) in _TITLES and _flat(element)), None)
-    return _flat(found) if found is not None else ""
+def _begins(element: Any) -> bool:
+    """Whether a document of a known vocabulary begins here: at the root, or in a set that wraps many."""
+    return local(element) in _ROOTS and any(local(child) in _MARKS for child in element)
+
+
+def _declared(root: Any) -> bool:
+    """Whether a file says that it is of a known vocabulary."""
+    namespace = root.tag.rpartition("}")[0].removeprefix("{")
+    return namespace in _NAMESPACES or (root.getroottree().docinfo.public_id or "").startswith(_DOCTYPES)
+
+
+def _reads_as_prose(root: Any, known: Set[Any]) -> bool:
+    """Whether most elements with text of their own, titles aside, are running text or within the documents in `known`."""
+    texts = running = 0
+    waiting = [(root, False)]
+    while waiting:
+        element, runs = waiting.pop()
+        runs = runs or local(element) in _RUNNING or element in known
+        if (element.text or "").strip() and local(element) not in _TITLES:
+            texts += 1
+            running += runs
+        waiting += [(child, runs) for child in element]
+    return 2 * running > texts
 
 
 def _flat(element: Any, without: frozenset[str] = frozenset()) -> str:
-    """Return an element's text on one line, without what is skipped and the elements named in `without`; the text behind
-    such elements stays."""
+    """Return an element's text on one line, without the elements named in `without`; the text behind those stays."""
     pieces: list[str] = []
-    out = _SKIPPED | without
 
     def visit(node: Any, depth: int) -> None:
         if not isinstance(node.tag, str):  # an entity that is not resolved
             return
-        if local(node) in out or depth > _MAX_DEPTH:
+        if local(node) in without or depth > _MAX_DEPTH:
             return
         pieces.append(node.text or "")
         for child in node:
@@ -144,7 +184,7 @@ class _Writer:
     def element(self, node: Any, level: int, depth: int) -> None:
         """Write one element. `level` counts the sections around it, `depth` the elements."""
         name = local(node)
-        if not name or name in _SKIPPED or depth > _MAX_DEPTH:
+        if not name or depth > _MAX_DEPTH:
             return
         if name in _TITLES:
             self._heading(node, level)
@@ -188,7 +228,7 @@ class _Writer:
                 self._loose(loose)
                 loose = []
                 self.element(child, level, depth + 1)
-            elif name not in _SKIPPED:
+            else:
                 loose.append(_flat(child) + " ")
             loose.append(child.tail or "")
         self._loose(loose)
@@ -227,7 +267,7 @@ class _Writer:
             for child in part:
                 if local(child) in _LISTS:  # a list between the items of another
                     visit(child, indent + 1, depth + 1)
-                elif local(child) not in _SKIPPED:
+                else:
                     number += local(child) in _ITEMS
                     mark = f"{number}. " if numbered else "- "
                     line(indent, mark if local(child) in _ITEMS else "", _flat(child, _LISTS))
@@ -251,10 +291,9 @@ class _Writer:
 def _lists(node: Any) -> Iterator[Any]:
     """Yield the outermost lists in an element."""
     for child in node:
-        name = local(child)
-        if name in _LISTS:
+        if local(child) in _LISTS:
             yield child
-        elif name not in _SKIPPED:
+        else:
             yield from _lists(child)
 
 
