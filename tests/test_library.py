@@ -193,6 +193,52 @@ def test_a_folder_that_moves_is_looked_at_whole(tmp_path):
     assert sorted(after.fingerprints) == ["keep.md", "new/a.md"]
 
 
+@pytest.mark.parametrize("link", ["current.md", "z.md"])  # before and behind the file that it leads to
+def test_a_file_with_a_link_to_it_is_one_document_whatever_becomes_of_either(tmp_path, link):
+    library = open_library(tmp_path)
+    docs = tmp_path / "docs"
+    (docs / "guide-2.md").write_text("# Guide\n\ntwo")
+    (docs / "guide-3.md").write_text("# Guide\n\nthree")
+    (docs / link).symlink_to("guide-2.md")
+    catalogue = library.look()
+    name = min(link, "guide-2.md")
+    assert sorted(catalogue.fingerprints) == sorted([name, "guide-3.md"])
+
+    def after(*names: str) -> list[str]:
+        nonlocal catalogue
+        catalogue, changed = library.look_at(catalogue, [docs / name for name in names])
+        whole = library.look()
+        assert catalogue.fingerprints == whole.fingerprints
+        assert sorted(catalogue.problems, key=repr) == sorted(whole.problems, key=repr)
+        return sorted(changed)
+
+    (docs / "guide-2.md").write_text("# Guide\n\ntwo and a half")
+    assert after("guide-2.md") == [name]
+    (docs / link).unlink()
+    (docs / link).symlink_to("guide-3.md")
+    assert after(link) == sorted({link, "guide-2.md", "guide-3.md"} if link == "current.md" else {})
+    (docs / "guide-3.md").unlink()
+    after("guide-3.md", link)
+    (docs / link).unlink()
+    (docs / link).write_text("# Guide\n\nitself")
+    assert after(link) == [link]
+    assert sorted(catalogue.fingerprints) == sorted([link, "guide-2.md"])
+
+
+def test_what_lies_behind_a_link_to_a_folder_is_never_taken(tmp_path):
+    library = open_library(tmp_path)
+    for name in ("docs/a.md", "docs/sub/b.md", "outside/c.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("# A\n\ntext")
+    (tmp_path / "docs/in").symlink_to("sub")
+    (tmp_path / "docs/out").symlink_to(tmp_path / "outside")
+    catalogue = library.look()
+    for path in ("docs/in/b.md", "docs/out/c.md"):  # as the system tells of them
+        (tmp_path / path).write_text("# A\n\nnew")
+        catalogue, _ = library.look_at(catalogue, [tmp_path / path])
+        assert catalogue.fingerprints == library.look().fingerprints
+
+
 def test_an_id_that_two_files_claim_goes_to_the_first_and_comes_free_again(tmp_path):
     library = open_library(tmp_path)
     docs = tmp_path / "docs"

@@ -37,11 +37,13 @@ class Found:
     """A file to load.
 
     `id` is its path below its root; `stamp` tells cheaply whether it may have changed: its size, its inode and when its
-    content and its inode changed. `changed` is the latter in seconds; unlike `modified` nobody can set it back.
+    content and its inode changed. `changed` is the latter in seconds; unlike `modified` nobody can set it back. `real` is
+    its path free of links: of two that share it one is taken.
     """
 
     id: str
     path: Path
+    real: Path
     modified: float
     size: int
     changed: float = 0.0
@@ -95,11 +97,11 @@ def scan(
                     left_out[path.suffix.lower()] += 1
                 continue
             usable += 1
-            seen = _strayed(path, base) if real is None else _examined(path, name, base, max_bytes)
+            seen = _strayed(path, base) if real is None else _examined(path, real, name, base, max_bytes)
             if isinstance(seen, Problem):
                 problems.append(seen)
-            elif seen is not None and real is not None:
-                files.setdefault(real, seen)  # roots may overlap: the first that reaches a file names it
+            elif seen is not None:
+                files.setdefault(seen.real, seen)  # roots may overlap: the first that reaches a file names it
         if not usable:
             seen_there = f"{left_out.total()} files of other kinds" if left_out else "no files"
             raise DataError(
@@ -129,7 +131,9 @@ def find(
     known = longest_suffix(path, suffixes) != ""
     if path.is_symlink() and ((real := _within(path, root.resolve())) is None or not real.exists()):
         return _strayed(path, base) if known or stat.S_ISDIR(_mode(path)) else None
-    return _examined(path, name, base, max_bytes) if known else None
+    # Folders that are links are not entered, though the system may tell of what changes below them.
+    entered = path.parent.resolve() / path.name == root.resolve() / name
+    return _examined(path, path.resolve(), name, base, max_bytes) if known and entered else None
 
 
 def _hidden(name: str) -> bool:
@@ -158,7 +162,7 @@ def _mode(link: Path) -> int:
         return 0
 
 
-def _examined(path: Path, name: str, base: Path | None, max_bytes: int) -> Found | Problem | None:
+def _examined(path: Path, real: Path, name: str, base: Path | None, max_bytes: int) -> Found | Problem | None:
     try:
         info = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -169,7 +173,7 @@ def _examined(path: Path, name: str, base: Path | None, max_bytes: int) -> Found
     if refused:
         return Problem(source_of(path, base).encode("utf-8", "replace").decode(), *refused)
     stamp = f"{info.st_size} {info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino}"
-    return Found(name, path, info.st_mtime, info.st_size, info.st_ctime, stamp)
+    return Found(name, path, real, info.st_mtime, info.st_size, info.st_ctime, stamp)
 
 
 def _refused(name: str, info: os.stat_result, max_bytes: int) -> tuple[str, str] | None:

@@ -70,7 +70,7 @@ class Library:
             folders += [root for root in self.roots if not root.exists()]
         gone = [source for source, found in seen.items() if found is None and source not in before.entries]
         emptied = any(known.startswith(f"{source}/") for source in gone for known in before.entries)
-        if not folders and not emptied:
+        if not folders and not emptied and not self._linked(before, paths, seen):
             files = {source: found for source, found in seen.items() if isinstance(found, Found)}
             read = self._read(files, self.cache.digests(list(files)), quiet)
             rest = {source: found if isinstance(found, Problem) else None for source, found in seen.items()}
@@ -82,6 +82,19 @@ class Library:
         return after, {
             name for name in names if before.fingerprints.get(name) != after.fingerprints.get(name)
         }
+
+    def _linked(
+        self, before: Catalogue, paths: Collection[Path], seen: Mapping[str, Found | Problem | None]
+    ) -> bool:
+        """Whether one of the paths is or was a link, or the other name of a file: which of its names it goes by, only a look
+        at all files tells."""
+        if any(path.is_symlink() for path in paths if seen[self.source(path)] is not None):
+            return True
+        reals = {path.resolve(): self.source(path) for path in paths}
+        known = before.entries
+        return any(
+            source in known and known[source].found.real != real for real, source in reals.items()
+        ) or any(reals.get(entry.found.real, source) != source for source, entry in known.items())
 
     def source(self, path: Path) -> str:
         """Return a path as documents name it: relative to `base` where it lies below."""
