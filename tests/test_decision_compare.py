@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from graft.decision.compare import compare, finding
+from graft.decision.inference.contrasts import SIGNED
 from graft.decision.statistics import holm, mcnemar_midp, mde, paired_difference, sign_flip, wilson
 from graft.errors import ConfigError, UnknownName
+from graft.evaluation.metrics.catalogue import METRICS
 from graft.records import from_dict, to_dict
 from graft.types import Comparison, Contrast, Estimate, Value
 
@@ -257,3 +259,21 @@ def test_five_variants_1000_questions_and_20_metrics_in_under_10_seconds():
     found = run(scores, draws=10_000, clusters=[""] * 1000, strata=["seen", "unseen"] * 500)
     assert time.process_time() - start < 10
     assert len(found.contrasts) == len(list(combinations("abcde", 2))) + 4 * 19 + 8
+
+
+def test_who_always_declines_or_always_errs_has_an_interval_on_the_whole_scale():
+    """Forty times not given was [0, +0.088], as if it could not be negative; forty times wrong had no width at all."""
+    scores = {
+        "base": {"truthfulness": values([0] * 40)},
+        "rag": {"truthfulness": values([-1] * 40)},
+        "tuned": {"truthfulness": values([1] * 40)},
+    }
+    found = run(scores).variants
+    share = wilson(0, 40).high
+    wanted = {"base": (-share, share), "rag": (-1, -1 + 2 * share), "tuned": (1 - 2 * share, 1)}
+    got = {name: (own["truthfulness"].low, own["truthfulness"].high) for name, own in found.items()}
+    assert got == {name: pytest.approx(limits) for name, limits in wanted.items()}
+
+
+def test_the_metrics_from_minus_one_to_one_are_those_whose_cards_say_so():
+    assert {name for name, card in METRICS.items() if card.unit == "−1–1"} == SIGNED

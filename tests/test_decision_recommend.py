@@ -268,6 +268,14 @@ def test_a_guardrail_without_common_rows_or_of_an_unknown_metric():
 # --- step 3: utility -----------------------------------------------------------------------------------------------------
 
 
+def test_the_utility_of_who_always_declines_may_be_below_nothing():
+    found = advise({"base": "0" * 40, "rag": "+" * 40}, values=Values(wrong=4.0), costs={})
+    share = 0.0876  # of 40 alike, what may be otherwise: a right answer brings 1, a wrong one loses 4
+    base, rag = found.utility["base"], found.utility["rag"]
+    assert (base.low, base.high) == pytest.approx((-4 * share, share), abs=1e-3)
+    assert (rag.low, rag.high) == pytest.approx((1 - 5 * share, 1.0), abs=1e-3)
+
+
 def test_utility_by_hand():
     outcome = np.array([1.0, 1.0, 1.0, 0.0, -1.0])
     formats = np.array([np.nan, 1.0, 0.0, 0.0, 1.0])

@@ -29,6 +29,8 @@ NULL_GAP = 0.02
 """A contrast is refused when more than this share of its rows is null in one arm only."""
 CLOCKED = frozenset({"latency", "log_latency", "cost"})
 """Metrics that rest on a clock; a local model's cost is its machine's time."""
+SIGNED = frozenset({"truthfulness", "judged_truthfulness", "judged_preference"})
+"""Metrics from -1 to 1: forty answers that were not given, at 0 each, do not show that the next is not wrong."""
 P95_MIN = 72
 """The fewest timings that bracket a 95th percentile (see `percentile_interval`)."""
 
@@ -52,7 +54,8 @@ def estimates(
     if not columns:
         return table
     stacked = np.stack(list(columns.values()), axis=1)
-    intervals = mean_intervals(stacked, clusters, draws=draws, seed=seed)
+    scales = [(-1.0, 1.0) if metric in SIGNED else None for _, metric in columns]
+    intervals = mean_intervals(stacked, clusters, draws=draws, seed=seed, scales=scales)
     scored = (~np.isnan(stacked)).sum(axis=0)
     for (variant, metric), interval, n in zip(columns, intervals, scored, strict=True):
         table.setdefault(variant, {})[metric] = Estimate(*interval, int(n), len(stacked))

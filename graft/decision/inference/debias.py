@@ -42,7 +42,8 @@ def debias(sample: Sample, *, draws: int = DRAWS, seed: int) -> Debiased | None:
         return None
     n = len(sample.scores)
     column = np.asarray(sample.scores, dtype=np.float64)
-    (automatic,) = mean_intervals(column[:, None], sample.clusters, draws=draws, seed=seed)
+    scale = (sample.low, 1.0)
+    (automatic,) = mean_intervals(column[:, None], sample.clusters, draws=draws, seed=seed, scales=[scale])
     given = (sample.scores, sample.labels, sample.probabilities, sample.clusters)
     span = 1.0 - sample.low
     labelled = ppi_weighted(*given, span=span, trust=0.0)

@@ -25,6 +25,10 @@ DRAWS = 10_000
 """Bootstrap and permutation draws unless told otherwise."""
 
 
+Scale = tuple[float, float]
+"""The least and the most that a value can be."""
+
+
 class Interval(NamedTuple):
     """A number with its confidence limits; None where it cannot be estimated."""
 
@@ -56,35 +60,43 @@ def is_binary(*arrays: Floats) -> bool:
 
 def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
     """Return a share with Wilson's score interval (1927). With n = 0 all three are None."""
-    from scipy import special
-
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}")
-    if n == 0:
-        return Interval(None, None, None)
+    return Interval(float(successes / n), *_limits(successes, n, level)) if n else Interval(None, None, None)
+
+
+def _limits(successes: float, n: float, level: float) -> tuple[float, float]:
+    """Return Wilson's limits; n is above 0."""
+    from scipy import special
+
     z2 = float(special.ndtri((1 + level) / 2)) ** 2
     share = float(successes / n)
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
     # At 0 and n of n the limit is exactly the share; rounding must not put it on the wrong side.
-    return Interval(
-        share, min(share, max(0.0, float(centre - half))), max(share, min(1.0, float(centre + half)))
-    )
+    return min(share, max(0.0, float(centre - half))), max(share, min(1.0, float(centre + half)))
 
 
 def mean_intervals(
-    columns: ArrayLike, clusters: Sequence[str] | None, *, draws: int = DRAWS, seed: int, level: float = 0.95
+    columns: ArrayLike,
+    clusters: Sequence[str] | None,
+    *,
+    draws: int = DRAWS,
+    seed: int,
+    level: float = 0.95,
+    scales: Sequence[Scale | None] | None = None,
 ) -> list[Interval]:
     """Return the mean of each column of [questions, columns] with its interval; here NaN marks a null.
 
-    One set of draws serves all columns. Which interval a column gets is said at `mean_interval`.
+    One set of draws serves all columns. Which interval a column gets is said at `mean_interval`; `scales` are the least
+    and most that a value of each column can be, None where that is not known.
     """
     values = np.asarray(columns, dtype=np.float64)
     codes = cluster_codes(clusters, len(values))
     sums, counts = totals(values, codes)
+    known = [column[~np.isnan(column)] for column in values.T]
     # Clustered means that some cluster holds several *values* of the column, nulls not counted.
-    binary = [is_binary(column[~np.isnan(column)]) for column in values.T]
-    closed = [flag and counts[:, k].max(initial=0) <= 1 for k, flag in enumerate(binary)]
+    closed = [is_binary(column) and counts[:, k].max(initial=0) <= 1 for k, column in enumerate(known)]
     resampled = [k for k, flag in enumerate(closed) if not flag]
     limits = dict(
         zip(
@@ -97,15 +109,33 @@ def mean_intervals(
     for k, (total, n) in enumerate(zip(sums.sum(axis=0), counts.sum(axis=0), strict=True)):
         if n == 0:
             intervals.append(Interval(None, None, None))
+        elif (scale := _scale_if_alike(known[k], scales[k] if scales else None)) is not None:
+            intervals.append(_alike(float(known[k][0]), int((counts[:, k] > 0).sum()), scale, level))
         elif closed[k]:
             intervals.append(wilson(total, n, level=level))
-        elif binary[k] and total in (0, n):
-            units = int((counts[:, k] > 0).sum())
-            intervals.append(wilson(units * total / n, units, level=level))
         else:
             found = limits[k]
             intervals.append(Interval(float(total / n), *(found if found is not None else (None, None))))
     return intervals
+
+
+def _scale_if_alike(values: Floats, scale: Scale | None) -> Scale | None:
+    """Return the scale of values that are all alike; None when they differ, or lie on a scale that is not known."""
+    if np.ptp(values) > 0:
+        return None
+    # What is always wrong, at -1, might have been right once, at 1; of 0 and 1 alone nothing says that they may be negative.
+    return scale or {0.0: (0.0, 1.0), 1.0: (0.0, 1.0), -1.0: (-1.0, 1.0)}.get(float(values[0]))
+
+
+def _alike(value: float, units: int, scale: Scale, level: float) -> Interval:
+    """Return the interval of a mean when all of `units` have the same value, which resampling would give no width.
+
+    At most the share w of Wilson's interval for 0 of `units` would have another value, and that lies at either end of the
+    scale at most: value - w (value - least) to value + w (most - value). At 0 or 1 of a 0/1 metric this is Wilson's own.
+    """
+    same, other = _limits(units, units, level)[0], _limits(0, units, level)[1]
+    least, most = scale
+    return Interval(value, least + same * (value - least), value + other * (most - value))
 
 
 def mean_interval(
@@ -122,9 +152,9 @@ def mean_interval(
     clusters: clusters are drawn with replacement, the mean is the sum over drawn questions by their number (a ratio,
     so that large documents weigh as much as they hold questions), the acceleration comes from the jackknife that
     leaves out one cluster at a time, and the normal quantile is widened for few clusters (`normal_level`). Where BCa
-    is undefined the percentile limits stand in. Clustered 0/1 values that are all alike get Wilson's interval for as
-    many observations as there are clusters, since resampling would give them no width. One value (or one cluster)
-    has no limits.
+    is undefined the percentile limits stand in. Values that are all alike, at 0, 1 or -1 or on a known scale, get the
+    interval of `_alike` for as many observations as there are clusters, since resampling would give them no width.
+    Elsewhere one value (or one cluster) has no limits.
     """
     column = finite(values)[:, None]
     return mean_intervals(column, clusters, draws=draws, seed=seed, level=level)[0]

@@ -79,7 +79,8 @@ class Case:
     def utility_estimates(self) -> dict[str, Estimate]:
         """Mean utility of each variant with its interval: that of the worth, moved by the cost."""
         stacked = np.stack([self.worth(name) for name in self.names], axis=1)
-        intervals = mean_intervals(stacked, self.clusters, draws=self.draws, seed=self.seed)
+        scales = [self.values.scale] * len(self.names)
+        intervals = mean_intervals(stacked, self.clusters, draws=self.draws, seed=self.seed, scales=scales)
         moved = [float((self.utility(name) - self.worth(name)).mean()) for name in self.names]
         n = len(self.questions)
         estimates = {}

@@ -27,6 +27,11 @@ class Values:
     abstain: float = 0.0
     format: float = 0.5
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The least and the most that an answer can be worth; 0 is between them, where right is a matter of degree."""
+        return min(-self.wrong, -self.abstain, 0.0), max(self.right, -self.abstain, 0.0)
+
 
 def utilities(outcome: Floats, formats: Floats, values: Values) -> Floats:
     """Return the worth of each answer, cost left out.
