@@ -7,7 +7,7 @@ or by most of its text standing in paragraphs. All else becomes lines `name: tex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ def _declared(root: Any) -> bool:
     return namespace in _NAMESPACES or (root.getroottree().docinfo.public_id or "").startswith(_DOCTYPES)
 
 
-def _reads_as_prose(root: Any, known: Set[Any]) -> bool:
+def _reads_as_prose(root: Any, known: Collection[Any]) -> bool:
     """Whether most elements with text of their own, titles aside, are running text or within the documents in `known`."""
     texts = running = 0
     waiting = [(root, False)]
