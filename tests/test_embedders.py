@@ -172,6 +172,30 @@ def test_the_key_comes_from_the_environment(monkeypatch):
         embedder_for(endpoint, key_env="MY_KEY").encode(["a"])
 
 
+def test_a_key_stands_in_no_message(monkeypatch):
+    endpoint = Endpoint()
+    monkeypatch.setenv("MY_KEY", "s3cret\r\n")
+    embedder_for(endpoint, key_env="MY_KEY").encode(["a"])
+    assert endpoint.requests[0].headers["authorization"] == "Bearer s3cret"
+
+    def refuse(request):
+        raise httpx.LocalProtocolError(f"Illegal header value {request.headers['authorization']!r}")
+
+    def repeat(request):
+        return httpx.Response(401, text=f"no such key: {request.headers['authorization']}")
+
+    for answer, told in ((refuse, r"failed \(LocalProtocolError\)"), (repeat, r"no such key: Bearer \*\*\*")):
+        with pytest.raises(EndpointError, match=told) as caught:
+            embedder_for(answer, key_env="MY_KEY", retries=0).encode(["a"])
+        assert "s3cret" not in str(caught.value)
+    for bad in ("s3\rcret", "s3cret\u2019"):
+        monkeypatch.setenv("MY_KEY", bad)
+        with pytest.raises(ConfigError, match="MY_KEY holds characters that no key has") as refused:
+            embedder_for(endpoint, key_env="MY_KEY").encode(["a"])
+        assert "s3" not in str(refused.value)
+    assert len(endpoint.requests) == 1
+
+
 def test_busy_endpoints_are_tried_again_and_refusals_are_not():
     endpoint = Endpoint(429, 503)
     assert embedder_for(endpoint).encode(["a"]).shape == (1, 64)

@@ -152,6 +152,9 @@ def test_an_endpoint_that_stays_down_is_named():
         f"{URL}/chat/completions cannot be reached: ConnectError: Connection refused (after 3 tries). "
         "Check that the endpoint runs and that base_url is right."
     )
+    served = Served(httpx.LocalProtocolError("Illegal header value b'Bearer sk-secret'"))
+    with pytest.raises(EndpointError, match=r"cannot be reached: LocalProtocolError\. "):
+        served.generator(max_retries=0).generate([ASK], max_tokens=12)
     served = Served(refusal(500, "boom"))
     with pytest.raises(
         EndpointError, match=r"answered 500: boom \(after 2 tries\)\. Check the endpoint's own log\."

@@ -91,7 +91,7 @@ class Endpoint:
                         self._fail(f"{self.base_url}{path} broke off: {self._said(data)}")
                     yield event
         except httpx.TransportError as error:
-            self._fail(f"{self.base_url}{path} broke off: {_named(error)}", cause=error)
+            self._fail(f"{self.base_url}{path} broke off: {named(error)}", cause=error)
         finally:
             response.close()
 
@@ -106,7 +106,7 @@ class Endpoint:
                 )
             except httpx.TransportError as error:
                 if final:
-                    self._fail(f"{url} cannot be reached: {_named(error)}{_tries(attempt)}",
+                    self._fail(f"{url} cannot be reached: {named(error)}{_tries(attempt)}",
                                "Check that the endpoint runs and that base_url is right.", error)  # fmt: skip
             else:
                 if response.is_success:
@@ -174,10 +174,17 @@ def _key(base_url: str, key_env: str) -> str:
         raise ConfigError(
             f"base_url {base_url!r} is not an http(s) URL.", "For example: http://127.0.0.1:8000/v1"
         )
-    key = os.environ.get(key_env, "").strip() if key_env else ""
+    key = key_in(key_env)
     if key_env and not key and not is_loopback(url.host):
         raise ConfigError(f"{url.host} needs a key, and the environment variable {key_env} is not set.",
                           f'Set it (export {key_env}=…), or key_env = "" for an endpoint without a key.')  # fmt: skip
+    return key
+
+
+def key_in(key_env: str) -> str:
+    """Return the key in an environment variable, "" for none. Raises ConfigError, without the key, for characters that no
+    header may have: a client's own complaint about them would show it."""
+    key = os.environ.get(key_env, "").strip() if key_env else ""  # a .env file may end its lines in \r\n
     if not (key.isascii() and key.isprintable()):
         raise ConfigError(
             f"The environment variable {key_env} holds characters that no key has.", "Copy the key again."
@@ -211,5 +218,8 @@ def _tries(attempt: int) -> str:
     return f" (after {attempt + 1} tries)" if attempt else ""
 
 
-def _named(error: Exception) -> str:
+def named(error: Exception) -> str:
+    """Return what went wrong on the wire. What the client refuses to send is not told: it quotes headers, and so the key."""
+    if isinstance(error, httpx.LocalProtocolError):
+        return "LocalProtocolError"
     return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -5,7 +5,6 @@ Vectors come back normalised, whatever the endpoint does. The key is read when i
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from graft.backends.endpoint import key_in, named
 from graft.errors import ConfigError, EndpointError
 from graft.protocols import Matrix
 from graft.types import content_hash
@@ -93,31 +93,35 @@ class OpenAIEmbedder:
     def _post(self, body: dict[str, Any]) -> Any:
         """Post with retries: 0.5 s, doubled each time, or what the endpoint asks for, at most 30 s."""
         reason = ""
+        key = self._key()
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         for attempt in range(self._options.retries + 1):
             wait = min(0.5 * 2**attempt, 30.0)
             try:
-                reply = self._client.post(self._url, json=body, headers=self._headers())
+                reply = self._client.post(self._url, json=body, headers=headers)
                 if reply.is_success:
                     return reply.json()
-                reason = f"HTTP {reply.status_code}: {reply.text[:200]}"
+                said = (
+                    reply.text.replace(key, "***") if key else reply.text
+                )  # some repeat a key that they refuse
+                reason = f"HTTP {reply.status_code}: {said[:200]}"
                 if reply.status_code not in _TRY_AGAIN:
                     break
                 asked = reply.headers.get("retry-after", "")
                 wait = min(float(asked), 30.0) if asked.replace(".", "", 1).isdigit() else wait
             except (httpx.TransportError, ValueError) as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason = named(error)
             if attempt < self._options.retries:
                 time.sleep(wait)
         raise EndpointError(f"{self._url} failed ({reason}).", "Check base_url, model, key and network.")
 
-    def _headers(self) -> dict[str, str]:
+    def _key(self) -> str:
+        """Return the key, "" for none."""
         name = self._options.key_env
-        if not name:
-            return {}
-        key = os.environ.get(name, "")
-        if not key:
+        key = key_in(name)
+        if name and not key:
             raise ConfigError(
                 f"The environment variable {name} is not set.",
                 f"Set it, or another 'key_env': export {name}=…",
             )
-        return {"Authorization": f"Bearer {key}"}
+        return key
