@@ -100,6 +100,26 @@ def test_wrong_folders_are_refused_with_what_they_lack(tmp_path, folder):
 
 
 @needs_models
+@pytest.mark.parametrize("option", [
+    {"max_tokens": 600}, {"max_tokens": 2}, {"max_tokens": -1}, {"truncate_dim": 512}, {"truncate_dim": -1},
+])  # fmt: skip
+def test_more_than_the_model_has_is_refused(option):
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
+
+    [(name, value)] = option.items()
+    with pytest.raises(ConfigError, match=f"{name} = {value}, but .*(512 tokens|384 numbers)"):
+        MiniLMEmbedder(MiniLMEmbedder.Options(**option)).encode(["a " * 700])
+
+
+@needs_models
+def test_all_that_the_model_has_may_be_asked_for():
+    from graft.backends.encoders.embed_minilm import MiniLMEmbedder
+
+    options = MiniLMEmbedder.Options(max_tokens=512, truncate_dim=384)
+    assert MiniLMEmbedder(options).encode(["a " * 700]).shape == (1, 384)
+
+
+@needs_models
 def test_package_weights_that_are_not_the_published_ones_are_refused(monkeypatch):
     from graft.backends.encoders import embed_minilm
 

@@ -107,3 +107,9 @@ def test_the_fingerprint_is_that_of_the_weights(change, tmp_path):
 def test_a_wrong_folder_is_one_clear_error(tmp_path):
     with pytest.raises(ConfigError, match=r"change\.safetensors does not exist"):
         opened(tmp_path).score("q", ["text"])
+
+
+@pytest.mark.parametrize("tokens", [600, 2])
+def test_more_tokens_than_the_model_reads_are_refused(tokens):
+    with pytest.raises(ConfigError, match=f"max_tokens = {tokens}, but the model reads from 3 to 512 tokens"):
+        opened(max_tokens=tokens).score("a", ["b " * 700])

@@ -12,7 +12,7 @@ import hashlib
 import json
 import platform
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -71,8 +71,14 @@ class MiniLMEmbedder:
 
     @cached_property
     def dimension(self) -> int:
-        """Length of the vectors."""
-        return self._options.truncate_dim or int(self._config["hidden_size"])
+        """Length of the vectors. Raises ConfigError for more than the model makes."""
+        made, wanted = int(self._config["hidden_size"]), self._options.truncate_dim
+        if not 0 <= wanted <= made:
+            raise ConfigError(
+                f"truncate_dim = {wanted}, but the model's vectors have {made} numbers.",
+                f"Set it to at most {made}, or to 0 to keep all.",
+            )
+        return wanted or made
 
     def encode(self, texts: Sequence[str], *, query: bool = False) -> Matrix:
         """Return float32 [len(texts), dimension], unit rows. Queries and passages are treated alike."""
@@ -102,6 +108,7 @@ class MiniLMEmbedder:
 
         from graft.backends.encoders.bert import BertEncoder
 
+        check_length(self._options.max_tokens, self._config)
         if self._is_package:
             verify(self._folder)
         tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
@@ -175,6 +182,17 @@ def installed(what: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtra(what, PACKAGE, "models")
     return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def check_length(max_tokens: int, config: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless texts of so many tokens, with a mark at each end, can be read: the model has a vector for
+    each place, and no more."""
+    most = int(config["max_position_embeddings"])
+    if not 3 <= max_tokens <= most:
+        raise ConfigError(
+            f"max_tokens = {max_tokens}, but the model reads from 3 to {most} tokens.",
+            f"Set it to at most {most}: longer texts are cut. Smaller chunks lose nothing.",
+        )
 
 
 def verify(folder: Path) -> None:

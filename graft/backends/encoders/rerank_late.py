@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.backends.devices import cpu_has_bf16
-from graft.backends.encoders.embed_minilm import PUBLISHED_SHA256, installed, verify
+from graft.backends.encoders.embed_minilm import PUBLISHED_SHA256, check_length, installed, verify
 from graft.errors import ConfigError
 from graft.types import content_hash
 
@@ -124,6 +124,8 @@ class LateInteractionReranker:
         from graft.backends.encoders.bert import BertEncoder
 
         base = installed("The reranker 'late-interaction'")
+        config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+        check_length(self._options.max_tokens, config)
         verify(base)
         weights = load_file(base / "model.safetensors")
         gate: torch.Tensor | None = None
@@ -136,5 +138,4 @@ class LateInteractionReranker:
         tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
         tokenizer.enable_truncation(self._options.max_tokens)
         tokenizer.no_padding()
-        config = json.loads((base / "config.json").read_text(encoding="utf-8"))
         return tokenizer, BertEncoder(weights, config, "bf16" if cpu_has_bf16() else "fp32", "cpu"), gate
