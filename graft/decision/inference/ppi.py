@@ -36,7 +36,8 @@ def ppi_mean(
     labelled ones must be a random sample of all. Prediction-powered inference with power tuning (Angelopoulos, Duchi
     & Zrnic 2023): mean = l * mean(unlabelled) + mean(labels - l * predicted), with l = cov(labels, predicted) /
     ((1 + n/N) var(predicted)), cut to [0, 1]; limits by the t quantile of n - 1. A useless score gets weight 0 and
-    leaves the mean of the labels. Fewer than two labels: no limits.
+    leaves the mean of the labels. Fewer than two labels: no limits. For labels drawn at random, as the benchmarks draw
+    them; only `ppi_stratified` calls it here, since `graft label` draws with known probabilities (`ppi_weighted`).
     """
     from scipy import stats
 
@@ -69,7 +70,8 @@ def ppi_stratified(
 
     Each stratum gets its own `ppi_mean`, and the strata are weighted by their items (Fisch et al. 2024): pooling them
     would count the strata that were labelled more. `weight` is the mean weight. A stratum of items without a label
-    leaves the whole without an estimate; one with a single label, without limits.
+    leaves the whole without an estimate; one with a single label, without limits. For a caller's own labels: nothing here
+    calls it.
     """
     from scipy import special
 

@@ -31,7 +31,10 @@ def recall(ranked: Sequence[str], gold: Gold, k: int) -> float:
 
 
 def precision(ranked: Sequence[str], gold: Gold, k: int) -> float:
-    """Return the share of the first `k` places that hold a gold id; places left empty count against it."""
+    """Return the share of the first `k` places that hold a gold id; places left empty count against it.
+
+    For a caller's own ids: nothing here calls it, precision@5 counts hits that hold evidence.
+    """
     return float((gains(ranked, gold, k) > 0).sum()) / k if k > 0 else 0.0
 
 
