@@ -346,7 +346,7 @@ def test_csv_rows_explain_themselves(tmp_path):
     ("'a, b',c", "said: a, b; by: c", "'"),
 ])  # fmt: skip
 def test_csv_quotes_far_down_are_read_as_such(tmp_path, early, shown, quote):
-    rows = ["said,by", *[early] * 900, f"{quote}He said {quote * 2}yes, now{quote * 2} to it{quote},last"]
+    rows = ["said,by", *[early] * 2000, f"{quote}He said {quote * 2}yes, now{quote * 2} to it{quote},last"]
     made = load(CsvLoader(), write(tmp_path / "a.csv", "\n".join(rows)))
     first, *_, last = made.text.rstrip("\n").split("\n\n")
     assert (first, last) == (shown, f"said: He said {quote}yes, now{quote} to it; by: last")
