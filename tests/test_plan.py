@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import edit
 from typer.testing import CliRunner
 
 from graft import Project
 from graft.cli.main import app
 from graft.decision.inference.sizing import FEWEST, needs, table, typical
 from graft.errors import ConfigError
+from graft.verbs.compare import held_out
+from graft.verbs.comparing.competitors import run_key
+from graft.verbs.comparing.stored import read_rows
 
 
 @pytest.mark.parametrize(
@@ -89,3 +95,94 @@ def test_after_one_it_rests_on_what_was_measured(small: Path) -> None:
 def test_no_difference_cannot_be_planned_for(small: Path) -> None:
     with pytest.raises(ConfigError, match="A difference of 0 cannot be planned for"):
         Project(small).plan_questions(0.0)
+
+
+# --- what is still to ask ------------------------------------------------------------------------------------------------
+
+
+def planned(root: Path, name: str = "rag") -> dict[str, Any]:
+    found: dict[str, Any] = Project(root).plan_compare()["variants"][name]
+    return found
+
+
+def run_of(root: Path, name: str = "rag") -> Path:
+    parts = Project(root).parts
+    return parts.workspace.run(run_key(parts.variant(name), held_out(parts)[0]))
+
+
+ASKED = 4 + 1 + 4 + 2 * 4  # answered, warmed up, timed, asked twice more under other seeds
+
+
+def test_a_prompt_is_counted_whole(small: Path, write_jsonl: Callable[..., Path]) -> None:
+    """Instructions, earlier turns and all but 160 tokens of a passage were left out of what was called an upper bound."""
+    Project(small).build()
+    plain = planned(small)["prompt_tokens"]
+    edit(small, "[generation]\n", f'[generation]\ninstructions = "{"be brief " * 100}"\n')
+    edit(small, "[retrieval]\n", "[retrieval]\npassage_tokens = 3000\n")
+    rows = [json.loads(line) for line in (small / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        asked = {"role": "user", "content": row.pop("question")}
+        before = [{"role": "user", "content": "word " * 50}, {"role": "assistant", "content": "word " * 50}]
+        row["messages"] = [*before, asked]
+    write_jsonl(small / "questions.jsonl", rows)
+    assert planned(small)["prompt_tokens"] - plain == ASKED * (200 + (3000 - 1200) + 100)
+
+
+def test_what_is_asked_takes_no_more_than_was_planned(small: Path, write_jsonl: Callable[..., Path]) -> None:
+    examples = [{"input": f"What is {n}?", "output": "It is a number. " * n} for n in range(1, 9)]
+    write_jsonl(small / "examples.jsonl", examples)
+    edit(small, "[evaluation]\n", '[evaluation]\ndiagnostics = ["few-shot"]\nshots = 3\n')
+    Project(small).build()
+    most = {name: planned(small, name)["prompt_tokens"] for name in ("base", "rag", "few-shot")}
+    rows = read_rows(Project(small).compare().rows.parent)
+    used = {
+        name: [row["answer"]["usage"]["prompt"] for row in rows if row["variant"] == name] for name in most
+    }
+    # Each is answered and timed, and by those that can win twice more; the first once more before it is timed.
+    takes = {name: (2 if name == "few-shot" else 4) * sum(found) + found[0] for name, found in used.items()}
+    assert takes["base"] == most["base"]
+    assert takes["rag"] <= most["rag"]
+    assert takes["few-shot"] <= most["few-shot"]
+    longest = sum(2 + 3 + 4 * n for n in (6, 7, 8))
+    assert most["few-shot"] >= 9 * longest, "those of the longest, as nobody has looked for the nearest"
+
+
+def test_what_a_run_holds_already_is_not_counted(small: Path) -> None:
+    Project(small).build()
+    Project(small).compare()
+    nothing = {"questions": 0, "timed": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    assert nothing.items() <= planned(small).items()
+    most = Project(small).config.generation.max_tokens
+    told = {path.parent: json.loads(path.read_text()) for path in (small / ".graft/runs").rglob("run.json")}
+    shutil.rmtree(next(run for run, identity in told.items() if identity["variant"] == "rag again"))
+    assert planned(small)["completion_tokens"] == 4 * most, "one of the two repetitions"
+    Project(small).compare()
+    folder = run_of(small)
+    first, *rest = (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    failed = {**json.loads(first), "status": "error", "answer": None}
+    (folder / "rows.jsonl").write_text(json.dumps(failed) + "\n" + "".join(rest), encoding="utf-8")
+    assert (planned(small)["questions"], planned(small)["timed"]) == (1, 0), "what failed is asked once more"
+    (folder / "manifest.json").unlink()
+    (folder / "rows.jsonl").write_text(first, encoding="utf-8")
+    killed = planned(small)
+    assert (killed["questions"], killed["timed"]) == (3, 4)
+    assert killed["completion_tokens"] == (3 + 1 + 4) * most
+
+
+def test_a_complete_run_that_is_to_be_timed_again_is_counted(small: Path) -> None:
+    Project(small).build()
+    edit(small, "latency_questions = 4", "latency_questions = 2")
+    Project(small).compare()
+    edit(small, "latency_questions = 2", "latency_questions = 4")
+    found = planned(small)
+    assert (found["questions"], found["timed"]) == (0, 4)
+    assert found["completion_tokens"] == (1 + 4) * Project(small).config.generation.max_tokens
+
+
+def test_what_a_search_asks_of_the_model_is_named_as_not_counted(small: Path) -> None:
+    Project(small).build()
+    assert "not_counted" not in planned(small)
+    edit(small, "[retrieval]\n", '[retrieval]\nrounds = 2\nreword = "hyde"\n')
+    told = ["what [retrieval] reword asks of the model", "what [retrieval] rounds asks of the model"]
+    assert planned(small)["not_counted"] == told
+    assert "not_counted" not in planned(small, "base")

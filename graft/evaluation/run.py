@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from graft.errors import BackendError, BudgetExceeded, DataError, GraftError, Mismatch
 from graft.evaluation.question_sets.questions import fingerprint
@@ -89,10 +89,8 @@ def run(
         "questions": fingerprint(questions),
     }
     _claim(folder, identity)
-    wanted = {question.id for question in questions}
-    stored = (from_dict(Row, line) for line in read_lines(folder / ROWS))
-    kept = {row.question: row for row in stored if row.question in wanted}
-    if len(kept) < len(wanted) or read_json(folder / MANIFEST) is None:
+    kept, complete = _kept(folder, questions)
+    if not complete:
         todo = [question for question in questions if question.id not in kept]
         _ask(answerer, todo, folder, kept, batch_size=batch_size, progress=progress, budget=budget)
         latencies = time_answers(answerer, questions, latency_questions, progress=progress)
@@ -104,6 +102,14 @@ def run(
         _ask_again(answerer, questions, folder, kept, batch_size=batch_size, progress=progress, budget=budget)
         _time_again(answerer, questions, folder, latency_questions, progress)
     return tuple(kept[question.id] for question in questions)
+
+
+def outstanding(folder: Path, questions: Sequence[Question], n: int) -> tuple[list[Question], list[Question]]:
+    """Return what `run` would still ask in a folder, and what it would time when told to time `n`."""
+    kept, complete = _kept(folder, questions)
+    todo = [one for one in questions if one.id not in kept or (complete and kept[one.id].status != "ok")]
+    timed = complete and _timed_on(read_json(folder / MANIFEST) or {}) >= min(n, len(questions))
+    return todo, [] if timed else spread(questions, n)
 
 
 def time_answers(
@@ -171,6 +177,19 @@ def spread(items: Sequence[T], n: int) -> list[T]:
     """Return `n` of the items, or all when there are fewer, spread evenly."""
     n = min(n, len(items))
     return [items[at * len(items) // n] for at in range(n)]
+
+
+def _kept(folder: Path, questions: Sequence[Question]) -> tuple[dict[str, Row], bool]:
+    """Return the rows of these questions in a folder, and whether the run of them is complete."""
+    wanted = {question.id for question in questions}
+    stored = (from_dict(Row, line) for line in read_lines(folder / ROWS))
+    kept = {row.question: row for row in stored if row.question in wanted}
+    return kept, len(kept) == len(wanted) and read_json(folder / MANIFEST) is not None
+
+
+def _timed_on(manifest: Mapping[str, Any]) -> int:
+    """Return how many were to be timed: the sample leaves failures out. An older manifest tells only the sample."""
+    return int(manifest.get("timed", len(manifest.get("latency", ()))))
 
 
 # --- asking --------------------------------------------------------------------------------------------------------
@@ -266,8 +285,7 @@ def _time_again(
     not leave the next reader without any. Where nothing can be timed, the sample stays as it was."""
     manifest = read_json(folder / MANIFEST) or {}
     wanted = min(n, len(questions))
-    # What was asked for, since the sample leaves failures out; a manifest that is older than the number tells the sample.
-    if manifest.get("timed", len(manifest.get("latency", ()))) >= wanted:
+    if _timed_on(manifest) >= wanted:
         return
     latencies = time_answers(answerer, questions, wanted, progress=progress)
     if latencies.samples:

@@ -5,6 +5,7 @@ The first asks two questions of a local variant at most, the second none.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,22 +15,23 @@ import numpy as np
 from graft.decision.inference import sizing
 from graft.decision.inference.sizing import Need
 from graft.errors import ConfigError
-from graft.evaluation.run import MANIFEST, spread
+from graft.evaluation.run import outstanding
+from graft.generation import prompts
+from graft.generation.competitor import Competitor
 from graft.generation.variant import Variant
 from graft.protocols import Answerer
 from graft.records import to_dict
-from graft.types import Question, Usage
+from graft.tuning.examples import read_examples
+from graft.types import Message, Question, Usage
 from graft.verbs.compare import held_out
 from graft.verbs.comparing.competitors import competitors, run_key
 from graft.verbs.comparing.judging import judge_plan
-from graft.verbs.comparing.repeats import ASKED, asked_again
+from graft.verbs.comparing.repeats import asked_again
 from graft.verbs.comparing.stored import last, read_comparison, read_scores
 from graft.wiring.parts import Parts
-from graft.workspace import read_json
 
-# Tokens around a question and its passages: the contract, the template, the labels.
-_FRAME = 60
-_PASSAGE = 160
+# Tokens of a passage's number, title and headings in the prompt, ample; the budget of the passages counts their texts.
+_LABEL = 30
 _PROBE = 2
 _FREE = {"prompt_tokens": 0, "completion_tokens": 0, "seconds": 0.0, "cost_usd": 0.0}
 
@@ -47,35 +49,28 @@ def plan(parts: Parts) -> dict[str, Any]:
 
 
 def _left(parts: Parts, questions: Sequence[Question]) -> dict[str, dict[str, Any]]:
-    """Return what each variant has still to answer, with an estimate of tokens, seconds and USD.
+    """Return what each variant has still to answer and to time, with an estimate of tokens, seconds and USD of both.
 
-    A local variant answers two questions to be timed; an endpoint is never called, its figures are upper bounds from
-    lengths and prices, and its time is unknown (null).
+    A local variant answers two questions to be timed; an endpoint is never called: its tokens are as many as its prompts
+    and answers may have, at the client's four characters each, and its time is unknown (null).
     """
+    latency_questions = parts.config.evaluation.latency_questions
     with competitors(parts, questions) as entered:
         left: dict[str, dict[str, Any]] = {}
         for name, answerer in entered.answerers.items():
             folder = parts.workspace.run(run_key(answerer, questions))
-            todo = () if read_json(folder / MANIFEST) is not None else questions
-            asked = _asked(parts, name, answerer, todo, entered.shown)
+            todo, timed = outstanding(folder, questions, 0 if name in entered.recorded else latency_questions)
+            asked = [*todo, *timed[:1], *timed]  # one answer before the timings warms everything up
+            if name not in entered.shown:
+                asked += asked_again(parts, name, answerer, questions)
             if name in entered.recorded:
                 estimate = _FREE
+            elif parts.is_local(name):
+                estimate = _probed(answerer, asked)
             else:
-                estimate = (
-                    _probed(answerer, asked) if parts.is_local(name) else _bounded(parts, answerer, asked)
-                )
-            left[name] = {"questions": len(todo), **estimate}
+                estimate = _bounded(parts, answerer, asked)
+            left[name] = {"questions": len(todo), "timed": len(timed), **estimate}
     return left
-
-
-def _asked(
-    parts: Parts, name: str, answerer: Answerer, questions: Sequence[Question], shown: Sequence[str]
-) -> list[Question]:
-    """Return what a run puts to a variant: each question, those that are timed one at a time (the first twice), and those
-    that are asked again."""
-    timed = spread(questions, parts.config.evaluation.latency_questions)
-    again = 0 if name in shown else asked_again(parts, name, answerer, questions)
-    return [*questions, *timed[:1], *timed, *(spread(questions, ASKED) * again)[:again]]
 
 
 def _probed(answerer: Answerer, questions: Sequence[Question]) -> dict[str, Any]:
@@ -93,19 +88,52 @@ def _probed(answerer: Answerer, questions: Sequence[Question]) -> dict[str, Any]
 
 
 def _bounded(parts: Parts, answerer: Answerer, questions: Sequence[Question]) -> dict[str, Any]:
-    retrieval = parts.config.retrieval
     searches = isinstance(answerer, Variant) and answerer.search is not None
-    passages = min(retrieval.passage_tokens, retrieval.passages * _PASSAGE) if searches else 0
-    prompt = sum(parts.models.count_tokens(question.text) + passages + _FRAME for question in questions)
+    around = (_passages(parts) if searches else 0) + (_examples(parts) if answerer.name == "few-shot" else 0)
+    # A competitor has a client of its own; few-shot's would look for the nearest examples to count them.
+    model = answerer.generator if isinstance(answerer, Competitor) else parts.models.generator()
+    instructions = parts.config.generation.instructions
+
+    def tokens(question: Question) -> int:
+        if isinstance(answerer, Competitor) and answerer.raw:
+            return model.count_tokens(question.messages)
+        return around + model.count_tokens(prompts.build(question.messages, None, instructions))
+
+    prompt = sum(map(tokens, questions))
     usage = Usage(prompt, len(questions) * parts.config.generation.max_tokens)
     price = getattr(answerer, "price", None)
     cost = price(usage, {}) if price else None
+    uncounted = _uncounted(parts) if searches and questions else []
     return {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "seconds": None,
         "cost_usd": cost,
+        **({"not_counted": uncounted} if uncounted else {}),
     }
+
+
+def _passages(parts: Parts) -> int:
+    """Return the most tokens that passages take in a prompt."""
+    section, heading = parts.config.retrieval, parts.models.count_tokens(prompts.PASSAGES_HEADING)
+    return section.passage_tokens + section.passages * _LABEL + heading
+
+
+def _examples(parts: Parts) -> int:
+    """Return the most tokens that the examples of few-shot take in a prompt: those of the longest."""
+    count = parts.models.generator().count_tokens
+    shown = (
+        [Message("user", prompts.QUESTION_PREFIX + example.input), Message("assistant", example.output)]
+        for example in read_examples(parts.root / parts.config.tuning.examples)
+    )
+    return sum(heapq.nlargest(parts.config.evaluation.shots, map(count, shown)))
+
+
+def _uncounted(parts: Parts) -> list[str]:
+    """Return what is not in the figures: which settings let a search ask the model too. How much, nobody knows before."""
+    section = parts.config.retrieval
+    asking = {"reword": section.reword != "off", "condense": section.condense, "rounds": section.rounds > 1}
+    return [f"what [retrieval] {name} asks of the model" for name, on in asking.items() if on]
 
 
 # --- how many questions ------------------------------------------------------------------------------------------------

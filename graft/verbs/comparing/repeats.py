@@ -16,7 +16,7 @@ from graft.decision.inference.repeats import Repeated, repeated
 from graft.errors import BackendError, BudgetExceeded
 from graft.evaluation.judging.metrics import JUDGED
 from graft.evaluation.metrics.catalogue import score
-from graft.evaluation.run import MANIFEST, run, spread
+from graft.evaluation.run import MANIFEST, outstanding, run, spread
 from graft.generation.competitor import Competitor
 from graft.generation.variant import Variant
 from graft.protocols import Answerer, Progress
@@ -37,10 +37,13 @@ def varies(parts: Parts, name: str, answerer: Answerer) -> bool:
     return not parts.is_local(name) or answerer.temperature > 0
 
 
-def asked_again(parts: Parts, name: str, answerer: Answerer, questions: Sequence[Question]) -> int:
-    """Return how many answers the repetitions of a variant take in all."""
-    again = max(0, parts.config.evaluation.repeats - 1)
-    return again * min(ASKED, len(questions)) if varies(parts, name, answerer) else 0
+def asked_again(parts: Parts, name: str, answerer: Answerer, questions: Sequence[Question]) -> list[Question]:
+    """Return what the repetitions of a variant have still to ask, a question once for each of them."""
+    if not varies(parts, name, answerer):
+        return []
+    chosen = spread(questions, ASKED)
+    folders = [parts.workspace.run(run_key(other, chosen)) for other in _others(parts, answerer)]
+    return [question for folder in folders for question in outstanding(folder, chosen, 0)[0]]
 
 
 def repetitions(
@@ -79,11 +82,9 @@ def _again(
     parts: Parts, questions: Sequence[Question], answerer: Answerer, *, ask: bool, progress: Progress
 ) -> list[Sequence[Row]]:
     """Return the rows of each repetition, under the next seeds."""
-    assert isinstance(answerer, Variant | Competitor)
     section = parts.config.evaluation
     made: list[Sequence[Row]] = []
-    for step in range(1, section.repeats):
-        other = replace(answerer, name=f"{answerer.name} again", seed=answerer.seed + step)
+    for other in _others(parts, answerer):
         folder = parts.workspace.run(run_key(other, questions))
         if not ask and read_json(folder / MANIFEST) is None:
             break
@@ -91,3 +92,10 @@ def _again(
             run(other, questions, folder, batch_size=section.batch_size, latency_questions=0, progress=progress, again=ask)
         )  # fmt: skip
     return made
+
+
+def _others(parts: Parts, answerer: Answerer) -> list[Variant | Competitor]:
+    """Return a variant under the seeds of its repetitions."""
+    assert isinstance(answerer, Variant | Competitor)
+    steps = range(1, parts.config.evaluation.repeats)
+    return [replace(answerer, name=f"{answerer.name} again", seed=answerer.seed + step) for step in steps]
