@@ -40,6 +40,11 @@ _MOST_VERSIONS = 256
 # Versions that a slower reader may still have open are kept for a while.
 _KEEP_VERSIONS = timedelta(minutes=30)
 _CLOCK_TICK_NS = 100_000_000
+# LanceDB's stemmers. As a type they are checked with the other options, before anything is embedded or LanceDB imported.
+Language = Literal[
+    "Arabic", "Danish", "Dutch", "English", "Finnish", "French", "German", "Greek", "Hungarian", "Italian", "Norwegian",
+    "Portuguese", "Romanian", "Russian", "Spanish", "Swedish", "Tamil", "Turkish",
+]  # fmt: skip
 
 
 class LanceStore:
@@ -56,7 +61,7 @@ class LanceStore:
 
         memory_mb: int = 512
         vectors: Literal["auto", "exact", "int8", "disk"] = "auto"
-        language: str = "English"
+        language: Language = "English"
         stop_words: bool = True
 
     def __init__(self, folder: Path, options: Options | None = None) -> None:
