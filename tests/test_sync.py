@@ -178,12 +178,83 @@ def test_watching_a_real_folder(tmp_path, monkeypatch, poll):
     assert sorted(made.parts.retrieval.store.documents()) == ["leave.md", "travel.md"]
 
 
+def moved(docs: Path) -> None:
+    docs.rename(docs.with_name("old"))
+    docs.mkdir()
+
+
+def deleted(docs: Path) -> None:
+    docs.rmdir()
+    docs.mkdir()  # on most file systems with the number of the one before
+
+
+def turned(docs: Path) -> None:
+    docs.with_name("link").symlink_to("other")
+    docs.with_name("link").replace(docs)
+
+
+@pytest.mark.parametrize("replace", [moved, deleted, turned])
+def test_the_folder_that_takes_another_s_place_is_listened_to(tmp_path, monkeypatch, replace):
+    pytest.importorskip("watchfiles")
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.05)
+    docs, stop = tmp_path / "docs", threading.Event()
+    for name in ("folder", "other"):
+        (tmp_path / name).mkdir()
+    docs.symlink_to("folder") if replace is turned else docs.mkdir()
+    seen = changes([docs], stop)
+
+    def hear(path: Path) -> None:
+        until = time.monotonic() + 30
+        while path not in next(seen):
+            assert time.monotonic() < until
+
+    assert next(seen) == {docs}
+    replace(docs)
+    hear(docs)
+    while next(seen):  # the loss and the new one may be told of together or one by one
+        pass
+    for name in ("b.md", "c.md"):
+        (docs / name).write_text("new")
+        hear(docs / name)
+    docs.rename(tmp_path / "away")
+    for _ in range(3):
+        hear(docs)
+    (tmp_path / "away").rename(docs)
+    hear(docs)
+    while next(seen):
+        pass
+    (docs / "d.md").write_text("new")
+    hear(docs / "d.md")
+    stop.set()
+    assert list(seen) == []
+
+
+def test_a_watch_goes_on_in_the_folder_that_takes_the_documents_place(tmp_path, monkeypatch):
+    pytest.importorskip("watchfiles")
+    monkeypatch.setattr(module, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(verb, "_RETRY_SECONDS", 0.2)
+    made, stop = project(tmp_path / "p"), threading.Event()
+    docs = made.root / "documents"
+    done = verb.watch(made.parts, stop=stop)
+    assert next(done).report.added == 2
+    shutil.copytree(docs, made.root / "new")
+    (made.root / "new/pets.md").write_text("# Pets\n\nDogs are welcome.\n")
+    threading.Timer(0.5, lambda: (docs.rename(made.root / "old"), (made.root / "new").rename(docs))).start()
+    assert next(one for one in done if one.report).report.added == 1
+    threading.Timer(0.5, (docs / "leave.md").unlink).start()
+    assert next(one for one in done if one.report).report.deleted == 1
+    stop.set()
+    assert list(done) == []
+    assert sorted(made.parts.retrieval.store.documents()) == ["pets.md", "travel.md"]
+
+
 def test_polling_sees_every_kind_of_change(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_IDLE_SECONDS", 0.01)
     (tmp_path / "a.md").write_text("one")
     (tmp_path / ".hidden.md").write_text("one")
     stop = threading.Event()
     seen = changes([tmp_path], stop, poll=True)
+    assert next(seen) == {tmp_path}
     assert next(seen) == set()
     (tmp_path / "a.md").write_text("two")
     (tmp_path / ".hidden.md").write_text("two")

@@ -23,6 +23,8 @@ _IDLE_SECONDS = 0.5
 def changes(roots: Sequence[Path], stop: threading.Event, *, poll: bool = False) -> Iterator[set[Path]]:
     """Yield sets of changed paths until `stop` is set; an empty set every half second in which nothing changed.
 
+    The roots themselves come first, and again when another folder lies where one of them was or one is gone: look at all
+    that is there, as what became of it before the listening began was not heard.
     `poll` looks at the files instead of asking the operating system: for network folders, which do not tell.
     """
     if poll or importlib.util.find_spec("watchfiles") is None:
@@ -32,8 +34,20 @@ def changes(roots: Sequence[Path], stop: threading.Event, *, poll: bool = False)
 
 
 def _notified(roots: Sequence[Path], stop: threading.Event) -> Iterator[set[Path]]:
-    from watchfiles import watch
+    while not stop.is_set():
+        try:
+            yield from _heard(roots, stop)
+        except FileNotFoundError:  # a root is gone: whoever looks at it will say so
+            yield set(roots)
+            stop.wait(_IDLE_SECONDS)
 
+
+def _heard(roots: Sequence[Path], stop: threading.Event) -> Iterator[set[Path]]:
+    """Yield what is heard until one of the roots is another folder: the system listens to folders, not to their paths."""
+    from watchfiles import Change, watch
+
+    folders = _folders(roots)
+    unheard = set(roots)
     for found in watch(
         *roots,
         watch_filter=None,
@@ -43,11 +57,30 @@ def _notified(roots: Sequence[Path], stop: threading.Event) -> Iterator[set[Path
         rust_timeout=int(1000 * _IDLE_SECONDS),
         yield_on_timeout=True,
     ):
-        yield {path for _, name in found if not _hidden(path := Path(name), roots)}
+        yield unheard | {path for _, name in found if not _hidden(path := Path(name), roots)}
+        unheard = set()
+        # A new folder may have the number of the one that was deleted; then the deletion was heard.
+        deleted = {Path(name) for change, name in found if change == Change.deleted}
+        if not deleted.isdisjoint(roots) or _folders(roots) != folders:
+            return
+
+
+def _folders(roots: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """Return what tells the folders at these paths from others; None for one that is gone."""
+    found: list[tuple[int, int] | None] = []
+    for root in roots:
+        try:
+            info = root.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((info.st_dev, info.st_ino))
+    return found
 
 
 def _polled(roots: Sequence[Path], stop: threading.Event) -> Iterator[set[Path]]:
     known = _stamps(roots)
+    yield set(roots)
     while not stop.wait(_IDLE_SECONDS):
         now = _stamps(roots)
         changed = _different(known, now)

@@ -88,11 +88,8 @@ def watch(
     yield synced
     follower = _Follower(parts, documents, held)
     folders = sorted({root if root.is_dir() else root.parent for root in documents.roots})
-    listening = False
     for paths in changes(folders, stop or threading.Event(), poll=poll):
-        # What changed between the first sync and the first word from the system was not heard of: look at everything.
-        yield from follower.follow(paths if listening else documents.roots)
-        listening = True
+        yield from follower.follow(paths)
 
 
 class _Follower:
