@@ -235,6 +235,8 @@ def test_a_watch_goes_on_in_the_folder_that_takes_the_documents_place(tmp_path, 
     monkeypatch.setattr(verb, "_RETRY_SECONDS", 0.2)
     made, stop = project(tmp_path / "p"), threading.Event()
     docs = made.root / "documents"
+    deaf = threading.Timer(60, stop.set)
+    deaf.start()
     done = verb.watch(made.parts, stop=stop)
     assert next(done).report.added == 2
     shutil.copytree(docs, made.root / "new")
@@ -243,6 +245,7 @@ def test_a_watch_goes_on_in_the_folder_that_takes_the_documents_place(tmp_path, 
     assert next(one for one in done if one.report).report.added == 1
     threading.Timer(0.5, (docs / "leave.md").unlink).start()
     assert next(one for one in done if one.report).report.deleted == 1
+    deaf.cancel()
     stop.set()
     assert list(done) == []
     assert sorted(made.parts.retrieval.store.documents()) == ["pets.md", "travel.md"]
