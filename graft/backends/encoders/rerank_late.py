@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.backends.devices import cpu_has_bf16
-from graft.backends.encoders.embed_minilm import PUBLISHED_SHA256, check_length, installed, verify
+from graft.backends.encoders.embed_minilm import MAX_TOKENS, PUBLISHED_SHA256, installed, readable, verify
 from graft.errors import ConfigError
 from graft.types import content_hash
 
@@ -40,7 +40,7 @@ class LateInteractionReranker:
 
         change: str = ""
         weight: float = 0.33
-        max_tokens: int = 256
+        max_tokens: int = MAX_TOKENS
         kept: int = 1000
 
     def __init__(self, options: Options | None = None) -> None:
@@ -125,7 +125,7 @@ class LateInteractionReranker:
 
         base = installed("The reranker 'late-interaction'")
         config = json.loads((base / "config.json").read_text(encoding="utf-8"))
-        check_length(self._options.max_tokens, config)
+        most = readable(self._options.max_tokens, config)
         verify(base)
         weights = load_file(base / "model.safetensors")
         gate: torch.Tensor | None = None
@@ -136,6 +136,6 @@ class LateInteractionReranker:
                 weight = weights[f"{name}.weight"].float()
                 weights[f"{name}.weight"] = weight + change[f"{name}.up"] @ change[f"{name}.down"]
         tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-        tokenizer.enable_truncation(self._options.max_tokens)
+        tokenizer.enable_truncation(most)
         tokenizer.no_padding()
         return tokenizer, BertEncoder(weights, config, "bf16" if cpu_has_bf16() else "fp32", "cpu"), gate
