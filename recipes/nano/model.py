@@ -25,7 +25,7 @@ class Shape:
 
     vocab: int = 4096
     hidden: int = 256
-    layers: int = 6
+    layers: int = 8
     heads: int = 4
     ffn: int = 1536
     context: int = 2048

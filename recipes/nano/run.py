@@ -207,7 +207,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         help="go on from this checkpoint of an earlier run, of this size or smaller (last stage's mix, new rates)",
     )
     parser.add_argument("--hidden", type=int, default=256, help="a multiple of 64")
-    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--layers", type=int, default=8)
     parser.add_argument(
         "--ffn", type=int, default=0, help="hidden units of a feed-forward layer (6 times --hidden)"
     )
