@@ -191,7 +191,8 @@ def _measure(
         state.curve.append((state.step, train, None))
         return
     # Every process measures all of dev; one that saw another last bit would stop alone, and the others wait for ever.
-    loss, accuracy, tokens = (_agreed(accelerator, figure) for figure in measure_dev(loop, model))
+    *figures, tokens = measure_dev(loop, model)
+    loss, accuracy = (_agreed(accelerator, figure) for figure in figures)
     state.curve.append((state.step, train, loss))
     state.accuracy.append((state.step, accuracy))
     better = accuracy > state.best_accuracy or loss < state.lowest_loss - MIN_GAIN
