@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graft.decision.calibration import apply, calibrate, separation, short
@@ -46,6 +46,7 @@ def test_a_threshold_is_as_short_as_it_can_be(below, high, found):
 
 
 @given(st.floats(-5, 5), st.floats(-5, 5))
+@example(4.9033840683224845, 4.9033840683224845)
 @settings(deadline=None, max_examples=60)
 def test_a_short_threshold_divides_the_same_scores(one, other):
     below, high = sorted((one, other))

@@ -102,7 +102,7 @@ def short(below: float, high: float) -> float:
         found = round(high, decimals)
         if found > high:
             found = round(found - 10**-decimals, decimals)
-        if found > below and found != 0:
+        if below < found <= high and found != 0:  # the last decimals of a float can round past it
             return found
     return high
 
